@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { tlsModes } from '../postgres/tls.ts';
+
+/**
+ * The task definition as a user writes it (YAML or JSON); unknown keys are refused.
+ * resolve.ts turns it into a Task: URLs taken apart, secrets and files read, defaults filled in.
+ */
+
+/** A secret by reference, so that it stands in no file of the task. */
+export const secretReference = z
+  .union([
+    z.strictObject({ env: z.string().min(1).describe('name of an environment variable') }),
+    z.strictObject({ file: z.string().min(1).describe('path of a file; a trailing newline is cut') }),
+  ])
+  .describe('a secret: { env: NAME } or { file: PATH }');
+
+const tls = z.strictObject({
+  mode: z.enum(tlsModes).optional().describe('as sslmode of libpq; default: from the URL, else prefer'),
+  ca: z.string().optional().describe('path of the CA certificates (PEM)'),
+  certificate: z.string().optional().describe('path of the client certificate (PEM)'),
+  key: z.string().optional().describe('path of the client key (PEM)'),
+  keyPassword: secretReference.optional().describe('password of the client key'),
+});
+
+const endpoint = {
+  url: z.string().min(1).describe('postgresql://user[:password]@host[:port]/database[?sslmode=...&sslrootcert=...]'),
+  password: secretReference.optional().describe('password, when it is not in the URL'),
+  tls: tls.optional(),
+};
+
+const patterns = z
+  .array(z.string().min(1))
+  .describe('exact names or patterns with * ; tables as schema.table, parts quoted with " where they hold a dot');
+
+const selection = z.strictObject({
+  include: patterns.optional().describe('default: all'),
+  exclude: patterns.optional().describe('default: none; wins over include'),
+});
+
+const kafkaTls = z.strictObject({
+  ca: z.string().optional().describe('path of the CA certificates (PEM)'),
+  certificate: z.string().optional().describe('path of the client certificate (PEM)'),
+  key: z.string().optional().describe('path of the client key (PEM)'),
+  keyPassword: secretReference.optional(),
+  rejectUnauthorized: z.boolean().default(true).describe('false accepts any certificate'),
+});
+
+const sasl = z.strictObject({
+  mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
+  username: z.string().min(1),
+  password: secretReference,
+});
+
+const registry = z.strictObject({
+  url: z.url().describe('base URL of the Confluent-compatible API'),
+  username: z.string().optional(),
+  password: secretReference.optional(),
+  ca: z.string().optional().describe('path of the CA certificates (PEM)'),
+});
+
+const kafka = z.strictObject({
+  brokers: z.array(z.string().regex(/^.+:\d+$/, 'host:port')).min(1),
+  registry,
+  tls: kafkaTls.optional(),
+  sasl: sasl.optional(),
+  partitions: z.number().int().min(1).max(1000).default(1).describe('partitions of each table topic'),
+  replicationFactor: z.number().int().min(1).optional().describe('default: min(3, brokers)'),
+  maxMessageBytes: z
+    .number()
+    .int()
+    .min(1_000_000)
+    .max(500_000_000)
+    .default(67_108_864)
+    .describe('max.message.bytes of the topics, in bytes: bounds the largest row'),
+});
+
+export const migrationTypes = ['schema', 'full', 'incremental'] as const;
+export type MigrationType = (typeof migrationTypes)[number];
+
+export const TASK_NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
+export const SINK_NAME = TASK_NAME;
+
+export const taskDefinition = z.strictObject({
+  name: z
+    .string()
+    .regex(TASK_NAME, 'lower-case letters, digits and -, at most 40')
+    .optional()
+    .describe('default: made from the two databases'),
+  source: z.strictObject({
+    ...endpoint,
+    replicaIdentity: z
+      .enum(['keep', 'full'])
+      .default('keep')
+      .describe('full: tables without a usable replica identity get REPLICA IDENTITY FULL; release puts it back'),
+    slotTimeoutSeconds: z
+      .number()
+      .int()
+      .min(1)
+      .default(300)
+      .describe('how long slot creation may wait for running transactions'),
+  }),
+  destination: z.strictObject(endpoint),
+  types: z
+    .array(z.enum(migrationTypes))
+    .min(1)
+    .default([...migrationTypes])
+    .describe('migration types to run: schema, full, incremental'),
+  schemas: selection.optional().describe('schemas to migrate'),
+  tables: selection.optional().describe('tables to migrate'),
+  sink: z
+    .strictObject({
+      name: z.string().regex(SINK_NAME, 'lower-case letters, digits and -, at most 40').default('main'),
+      tables: selection.optional().describe('the tables this sink takes, of those the capture publishes'),
+    })
+    .optional()
+    .describe('this destination, beside other sinks of the same capture'),
+  kafka: kafka.optional().describe('default: the local stack'),
+  parallelism: z
+    .strictObject({
+      snapshot: z.number().int().min(1).max(64).default(4).describe('connections that read the source'),
+      load: z.number().int().min(1).max(64).default(4).describe('connections that load the destination'),
+    })
+    .optional(),
+});
+
+export type TaskDefinition = z.output<typeof taskDefinition>;
+export type TaskDefinitionInput = z.input<typeof taskDefinition>;
