@@ -107,7 +107,7 @@ export async function parseTaskArguments(
   const command = addTaskOptions(new Command())
     .exitOverride()
     .configureOutput({ writeErr: () => undefined });
-  command.helpOption(false);
+  command.helpOption(false).allowExcessArguments();
   for (const flag of flags) command.option(`--${flag}`);
   parse(command, argv);
   const given: TaskArguments = command.opts();
