@@ -1,0 +1,44 @@
+import { reportError } from './error-report.ts';
+
+/** What a service says to the process that started it with an IPC channel. */
+export interface FailedMessage {
+  readonly kind: 'failed';
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+  readonly exit: number;
+}
+
+/**
+ * Runs a service as the whole of this process, and ends the process.
+ * SIGTERM, SIGINT and the end of the parent's IPC channel abort `signal`: the service drains and returns, exit code 0.
+ * A second signal ends the process at once. An error is reported, to the parent where there is one, else on stderr,
+ * and gives the exit code.
+ */
+export async function runService(body: (signal: AbortSignal) => Promise<void>): Promise<never> {
+  const stop = new AbortController();
+  const hasParent = process.connected === true;
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(130);
+      stop.abort(new Error(name));
+    });
+  }
+  process.once('disconnect', () => stop.abort(new Error('the parent process ended')));
+  try {
+    await body(stop.signal);
+    process.exit(0);
+  } catch (error) {
+    const { exit, report, print } = reportError(error);
+    if (hasParent && process.connected) await tell({ kind: 'failed', ...report, exit });
+    else print(process.stderr);
+    process.exit(exit);
+  }
+}
+
+function tell(message: FailedMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (!process.send) return resolve();
+    process.send(message, undefined, undefined, () => resolve());
+  });
+}
