@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { postgresFailure } from './failure.ts';
+import type { SluiceError } from '../errors.ts';
+import { placed, postgresFailure, sqlstate } from './failure.ts';
 import { type TlsSettings, tlsOptions } from './tls.ts';
 
 /** One end of a task, as resolved from the task definition: secrets are already read. */
@@ -34,6 +35,10 @@ const sessionSettings: Readonly<Record<string, string>> = {
   extra_float_digits: '3',
   bytea_output: 'hex',
   xmloption: 'content',
+  lc_monetary: 'C',
+  standard_conforming_strings: 'on',
+  array_nulls: 'on',
+  quote_all_identifiers: 'off',
   lock_timeout: '0',
   statement_timeout: '0',
   idle_in_transaction_session_timeout: '0',
@@ -52,6 +57,10 @@ export function startupOptions(): string {
     .map(([name, value]) => `-c ${name}=${value}`)
     .join(' ');
 }
+
+/** Settings of newer versions, which an older server would refuse at startup: 14 and 17 brought these. */
+const newerSettings = `SELECT set_config(name, '0', false) FROM pg_settings
+  WHERE name IN ('idle_session_timeout', 'transaction_timeout') AND setting <> '0'`;
 
 /** Values arrive as PostgreSQL wrote them: text, never parsed. */
 const textOnly = { getTypeParser: () => (value: string) => value };
@@ -82,14 +91,16 @@ export async function connect(endpoint: PostgresEndpoint, options: ConnectOption
   try {
     return await connectOnce(endpoint, options);
   } catch (error) {
-    const plaintext = endpoint.tls.mode === 'prefer' && isTlsUnsupported(error);
-    if (!plaintext) throw postgresFailure(error, describeEnd(endpoint, options.end));
+    const failure = connectFailure(error, endpoint, options.end);
+    if (!allowsPlaintext(endpoint, failure)) throw failure;
+    return await connect({ ...endpoint, tls: { mode: 'disable' } }, options);
   }
-  try {
-    return await connectOnce({ ...endpoint, tls: { mode: 'disable' } }, options);
-  } catch (error) {
-    throw postgresFailure(error, describeEnd(endpoint, options.end));
-  }
+}
+
+/** As libpq with sslmode=prefer: plaintext when TLS cannot be had, or when the server admits no TLS session. */
+function allowsPlaintext(endpoint: PostgresEndpoint, failure: SluiceError): boolean {
+  if (endpoint.tls.mode !== 'prefer') return false;
+  return failure.code === 'POSTGRES_TLS_FAILED' || sqlstate(failure) === '28000';
 }
 
 async function connectOnce(endpoint: PostgresEndpoint, options: ConnectOptions): Promise<pg.Client> {
@@ -97,12 +108,30 @@ async function connectOnce(endpoint: PostgresEndpoint, options: ConnectOptions):
   // An idle connection that breaks must not end the process: the next query reports it.
   client.on('error', () => undefined);
   await client.connect();
+  try {
+    await client.query(newerSettings);
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw error;
+  }
   return client;
 }
 
-/** The message of pg when the server answers `N` to SSLRequest: it has no code, so its class is all there is to go by. */
-function isTlsUnsupported(error: unknown): boolean {
-  return error instanceof Error && error.message === 'The server does not support SSL connections';
+/**
+ * pg's own messages have no code, so their text is all there is to go by; connection.test.ts holds them fast.
+ * Everything that a server or the operating system says has one.
+ */
+function connectFailure(error: unknown, endpoint: PostgresEndpoint, end: 'source' | 'destination'): SluiceError {
+  const where = describeEnd(endpoint, end);
+  const text = error instanceof Error && !('code' in error) ? error.message : '';
+  if (text === 'The server does not support SSL connections') {
+    return placed('POSTGRES_TLS_FAILED', 'the server does not offer TLS', where, error);
+  }
+  if (text.startsWith('SASL: ') && !endpoint.password) {
+    return placed('POSTGRES_AUTH_FAILED', 'the server asks for a password, and none is given', where, error);
+  }
+  if (text.startsWith('SASL: ')) return placed('POSTGRES_AUTH_FAILED', text, where, error);
+  return postgresFailure(error, where);
 }
 
 export function describeEnd(endpoint: PostgresEndpoint, end: 'source' | 'destination'): EndDescription {

@@ -24,19 +24,27 @@ const retryableStates = new Set(['55P03', '55006']);
 /** 57P04: the database was dropped. 53100 disk full and 57014 cancelled stay retryable. */
 const finalStates = new Set(['57P04']);
 
-const tlsCodes = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)/;
+/** Codes of Node's TLS and of OpenSSL's chain check (X509_V_ERR_*). */
+const tlsCodes = /^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|CRL_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_|INVALID_|EPROTO)/;
 
 /** Wraps what pg threw into a SluiceError, classed by SQLSTATE or errno, never by text. */
 export function postgresFailure(error: unknown, where: EndDescription | ErrorContext): SluiceError {
   if (isSluiceError(error)) return error;
-  const context = { ...where } as ErrorContext;
   const message = error instanceof Error ? describe(error) : String(error);
-  const place = 'end' in where ? `${where.end} (${where.host}:${where.port}/${where.database}): ` : '';
-  const state = sqlstate(error);
-  return new SluiceError(failureCode(error, state), `${place}${message}`, {
-    context: state === undefined ? context : { ...context, sqlstate: state },
-    cause: error,
-  });
+  return placed(failureCode(error, sqlstate(error)), message, where, error);
+}
+
+/** An error of one end: the end's place before the message, its description and the SQLSTATE in the context. */
+export function placed(
+  code: ErrorCode,
+  message: string,
+  where: EndDescription | ErrorContext,
+  cause: unknown,
+): SluiceError {
+  const place = 'host' in where ? `${where.end} (${where.host}:${where.port}/${where.database}): ` : '';
+  const state = sqlstate(cause);
+  const context = { ...where, ...(state === undefined ? {} : { sqlstate: state }) } as ErrorContext;
+  return new SluiceError(code, `${place}${message}`, { context, cause });
 }
 
 function failureCode(error: unknown, state: string | undefined): ErrorCode {
@@ -47,6 +55,7 @@ function failureCode(error: unknown, state: string | undefined): ErrorCode {
   }
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code === 'string' && tlsCodes.test(code)) return 'POSTGRES_TLS_FAILED';
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) return 'INTERNAL';
   return 'POSTGRES_UNREACHABLE';
 }
 

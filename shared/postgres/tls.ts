@@ -1,4 +1,4 @@
-import type { ConnectionOptions } from 'node:tls';
+import { type ConnectionOptions, checkServerIdentity, type PeerCertificate } from 'node:tls';
 
 /** As libpq's sslmode. `prefer`: TLS when the server offers it. */
 export const tlsModes = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
@@ -24,10 +24,15 @@ export function tlsOptions(tls: TlsSettings, host: string): ConnectionOptions | 
   const verifyChain = tls.mode === 'verify-ca' || tls.mode === 'verify-full' || tls.ca !== undefined;
   return {
     rejectUnauthorized: verifyChain,
-    ...(tls.mode === 'verify-full' ? {} : { checkServerIdentity: () => undefined }),
+    checkServerIdentity: tls.mode === 'verify-full' ? sameHost(host) : () => undefined,
     ...(tls.ca === undefined ? {} : { ca: tls.ca }),
     ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
     ...(tls.key === undefined ? {} : { key: tls.key }),
     ...(tls.keyPassword === undefined ? {} : { passphrase: tls.keyPassword }),
   };
+}
+
+/** pg names no host to TLS when it is an address, and Node would then check the certificate against `localhost`. */
+function sameHost(host: string) {
+  return (_name: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate);
 }
