@@ -1,0 +1,48 @@
+import type { ReplicaIdentity, Tuple } from '../../../shared/envelope/change-event.ts';
+import type { Lsn } from '../../../shared/postgres/lsn.ts';
+
+/** A table as the WAL's own catalog view describes it. */
+export interface Relation {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly identity: ReplicaIdentity;
+  readonly columns: readonly RelationColumn[];
+}
+
+export interface RelationColumn {
+  /** Part of the replica identity; under FULL every column is. */
+  readonly key: boolean;
+  readonly name: string;
+  readonly typeOid: number;
+  readonly typmod: number;
+}
+
+/** Messages of pgoutput's protocol version 1. `before` has UNKNOWN in columns that a key-only tuple does not carry. */
+export type PgoutputMessage =
+  | BeginMessage
+  | CommitMessage
+  | { readonly type: 'relation'; readonly relation: Relation }
+  | { readonly type: 'insert'; readonly relation: Relation; readonly after: Tuple }
+  | { readonly type: 'update'; readonly relation: Relation; readonly before: Tuple | null; readonly after: Tuple }
+  | { readonly type: 'delete'; readonly relation: Relation; readonly before: Tuple }
+  | { readonly type: 'truncate'; readonly relations: readonly Relation[]; readonly restartIdentity: boolean }
+  | { readonly type: 'message'; readonly transactional: boolean; readonly lsn: Lsn; readonly prefix: string }
+  | { readonly type: 'origin' }
+  | { readonly type: 'type' };
+
+export interface BeginMessage {
+  readonly type: 'begin';
+  readonly commitLsn: Lsn;
+  /** Microseconds since 1970-01-01 UTC. */
+  readonly commitTime: bigint;
+  readonly xid: number;
+}
+
+export interface CommitMessage {
+  readonly type: 'commit';
+  readonly commitLsn: Lsn;
+  /** One past the last byte of the commit record. */
+  readonly endLsn: Lsn;
+  readonly commitTime: bigint;
+}

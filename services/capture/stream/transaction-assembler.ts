@@ -1,0 +1,191 @@
+import {
+  type Change,
+  type ColumnValue,
+  type EventTransaction,
+  type Truncate,
+  type Tuple,
+  UNKNOWN,
+} from '../../../shared/envelope/change-event.ts';
+import { SluiceError } from '../../../shared/errors.ts';
+import type { Lsn } from '../../../shared/postgres/lsn.ts';
+import type { CommitMessage, PgoutputMessage, Relation } from './pgoutput-message.ts';
+import { checkRelation, type RoutedEvent, type StreamedTable } from './streamed-table.ts';
+
+/** Prefix of logical messages by which a fence announces itself. Anyone may write one: it only makes a heartbeat early. */
+export const FENCE_PREFIX = 'sluice.fence';
+
+/** A committed source transaction, after its last event. */
+export interface CommittedTransaction {
+  readonly xid: number;
+  readonly commitLsn: Lsn;
+  readonly endLsn: Lsn;
+  readonly commitTime: bigint;
+  /** It holds a fence's logical message. */
+  readonly fence: boolean;
+}
+
+/** Takes what is assembled, in commit order: the events of a transaction, then its commit. */
+export interface TransactionReceiver {
+  event(event: RoutedEvent, bytes: number): void;
+  commit(transaction: CommittedTransaction): void;
+}
+
+interface OpenTransaction {
+  readonly transaction: EventTransaction;
+  ordinal: bigint;
+  totalOrder: bigint;
+  readonly tableOrders: Map<StreamedTable, bigint>;
+  fence: boolean;
+}
+
+interface BoundTable {
+  readonly table: StreamedTable;
+  /** Places of the row key's columns. */
+  readonly key: readonly number[];
+}
+
+/**
+ * Turns decoded messages into change events with positions and ordinals.
+ * A pure function of the WAL, the selection and the position it starts with: sent again, a transaction
+ * gets the same positions, which is what makes parts of it comparable between attempts.
+ */
+export class TransactionAssembler {
+  readonly #tables: ReadonlyMap<number, StreamedTable>;
+  readonly #receiver: TransactionReceiver;
+  /** By oid: what the stream described and is selected. */
+  readonly #bound = new Map<number, BoundTable>();
+  #position: bigint;
+  #open: OpenTransaction | null = null;
+
+  /** `tables` by oid; the first event gets `position`. */
+  constructor(tables: ReadonlyMap<number, StreamedTable>, position: bigint, receiver: TransactionReceiver) {
+    this.#tables = tables;
+    this.#position = position;
+    this.#receiver = receiver;
+  }
+
+  get inTransaction(): boolean {
+    return this.#open !== null;
+  }
+
+  /**
+   * `lsn`: WAL position of the message; `bytes`: its size.
+   * @throws SluiceError SOURCE_TABLE_CHANGED, SOURCE_PROTOCOL
+   */
+  take(message: PgoutputMessage, lsn: Lsn, bytes: number): void {
+    switch (message.type) {
+      case 'begin': {
+        if (this.#open) throw outOfOrder('a transaction begins inside another');
+        const { xid, commitLsn, commitTime } = message;
+        const transaction = { xid, commitLsn, commitTime };
+        this.#open = { transaction, ordinal: 0n, totalOrder: 0n, tableOrders: new Map(), fence: false };
+        return;
+      }
+      case 'commit':
+        return this.#commit(message);
+      case 'relation':
+        return this.#describe(message.relation);
+      case 'insert':
+      case 'update':
+      case 'delete':
+        return this.#change(message, lsn, bytes);
+      case 'truncate':
+        return this.#truncate(message.relations, message.restartIdentity, lsn, bytes);
+      case 'message':
+        if (!message.transactional) return;
+        this.#next();
+        if (message.prefix === FENCE_PREFIX) this.#transaction().fence = true;
+    }
+  }
+
+  #describe(relation: Relation): void {
+    const table = this.#tables.get(relation.oid);
+    if (!table) return;
+    checkRelation(table, relation);
+    const key = table.shape.columns.flatMap((column, i) => (column.key ? [i] : []));
+    this.#bound.set(relation.oid, { table, key });
+  }
+
+  #change(message: RowMessage, lsn: Lsn, bytes: number): void {
+    this.#next();
+    const bound = this.#bound.get(message.relation.oid);
+    if (!bound) return;
+    const { table, key } = bound;
+    switch (message.type) {
+      case 'insert':
+        return this.#emit(table, { op: 'c', before: null, after: message.after }, { lsn, bytes });
+      case 'delete':
+        return this.#emit(table, { op: 'd', before: message.before, after: null, moved: false }, { lsn, bytes });
+      case 'update': {
+        const { before } = message;
+        const after = before ? withKey(message.after, before, key) : message.after;
+        const moved = before !== null && key.some((i) => before[i] !== after[i]);
+        if (moved) this.#emit(table, { op: 'd', before, after: null, moved: true }, { lsn, bytes: 0 });
+        const old = moved || table.shape.identity === 'full' ? before : null;
+        this.#emit(table, { op: 'u', before: old, after }, { lsn, bytes });
+      }
+    }
+  }
+
+  /** One event in every partition of every selected table of the statement. */
+  #truncate(relations: readonly Relation[], restartIdentity: boolean, lsn: Lsn, bytes: number): void {
+    this.#next();
+    const tables = relations.flatMap(({ oid }) => this.#bound.get(oid)?.table ?? []);
+    const names = tables.map(({ shape }) => ({ schema: shape.schema, name: shape.name }));
+    const truncate: Truncate = { tables: names, restartIdentity };
+    for (const table of tables) {
+      for (let partition = 0; partition < table.partitions; partition++) {
+        this.#emit(table, { op: 't', before: null, after: null, truncate }, { lsn, bytes, partition });
+      }
+    }
+  }
+
+  #emit(table: StreamedTable, change: Change, at: { lsn: Lsn; bytes: number; partition?: number }): void {
+    const open = this.#transaction();
+    const tableOrder = (open.tableOrders.get(table) ?? 0n) + 1n;
+    open.tableOrders.set(table, tableOrder);
+    open.totalOrder += 1n;
+    const event = {
+      ...change,
+      shape: table.shape,
+      transaction: open.transaction,
+      lsn: at.lsn,
+      position: this.#position,
+      ordinal: open.ordinal,
+      totalOrder: open.totalOrder,
+      tableOrder,
+    };
+    this.#position += 1n;
+    this.#receiver.event({ event, table, partition: at.partition ?? null }, at.bytes);
+  }
+
+  #commit({ commitLsn, endLsn, commitTime }: CommitMessage): void {
+    const { transaction, fence } = this.#transaction();
+    if (transaction.commitLsn !== commitLsn) throw outOfOrder('a commit has another LSN than its begin');
+    this.#open = null;
+    this.#receiver.commit({ xid: transaction.xid, commitLsn, endLsn, commitTime, fence });
+  }
+
+  #next(): void {
+    this.#transaction().ordinal += 1n;
+  }
+
+  #transaction(): OpenTransaction {
+    if (!this.#open) throw outOfOrder('a change stands outside of a transaction');
+    return this.#open;
+  }
+}
+
+type RowMessage = Extract<PgoutputMessage, { type: 'insert' | 'update' | 'delete' }>;
+
+/** A TOASTed key value that did not change is left out of the new tuple, but stands in the old one. */
+function withKey(after: Tuple, before: Tuple, key: readonly number[]): Tuple {
+  if (!key.some((i) => after[i] === UNKNOWN)) return after;
+  const filled: ColumnValue[] = [...after];
+  for (const i of key) if (filled[i] === UNKNOWN) filled[i] = before[i] ?? null;
+  return filled;
+}
+
+function outOfOrder(why: string): SluiceError {
+  return new SluiceError('SOURCE_PROTOCOL', `the replication stream is out of order: ${why}`);
+}

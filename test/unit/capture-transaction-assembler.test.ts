@@ -1,0 +1,156 @@
+import { describe, expect, test } from 'vitest';
+import { PgoutputDecoder } from '../../services/capture/stream/pgoutput-decoder.ts';
+import type { RoutedEvent, StreamedTable } from '../../services/capture/stream/streamed-table.ts';
+import {
+  type CommittedTransaction,
+  TransactionAssembler,
+} from '../../services/capture/stream/transaction-assembler.ts';
+import { type ReplicaIdentity, UNKNOWN } from '../../shared/envelope/change-event.ts';
+import { isSluiceError } from '../../shared/errors.ts';
+import type { Lsn } from '../../shared/postgres/lsn.ts';
+import * as bytes from './capture-pgoutput-bytes.ts';
+
+const { orders } = bytes;
+const items: bytes.RelationBytes = { ...orders, oid: 17, name: 'items' };
+const other: bytes.RelationBytes = { ...orders, oid: 18, name: 'not_selected' };
+const identities = { d: 'default', n: 'nothing', f: 'full', i: 'index' } as const satisfies Record<
+  string,
+  ReplicaIdentity
+>;
+
+function streamed(described: bytes.RelationBytes, partitions = 1): StreamedTable {
+  const columns = described.columns.map((column) => ({ ...column, type: 'text' }));
+  const { oid, schema, name } = described;
+  return {
+    shape: { oid, schema, name, identity: identities[described.identity], columns },
+    topic: `t.${name}`,
+    partitions,
+  };
+}
+
+/** Runs messages through decoder and assembler; gives events and commits in order. */
+function assemble(messages: readonly Buffer[], tables: readonly StreamedTable[] = [streamed(orders), streamed(items)]) {
+  const events: RoutedEvent[] = [];
+  const commits: CommittedTransaction[] = [];
+  const receiver = {
+    event: (event: RoutedEvent) => events.push(event),
+    commit: (transaction: CommittedTransaction) => commits.push(transaction),
+  };
+  const byOid = new Map(tables.map((table) => [table.shape.oid, table]));
+  const assembler = new TransactionAssembler(byOid, 100n, receiver);
+  const decoder = new PgoutputDecoder();
+  for (const [i, message] of messages.entries())
+    assembler.take(decoder.decode(message), BigInt(i) as Lsn, message.length);
+  return { events: events.map(({ event }) => event), routed: events, commits, assembler };
+}
+
+const begin = bytes.begin({ commitLsn: 1000n, commitTime: 5n, xid: 9 });
+const commit = bytes.commit({ commitLsn: 1000n, endLsn: 1048n, commitTime: 5n });
+const described = [bytes.relation(orders), bytes.relation(items), bytes.relation(other)];
+
+describe('transaction assembler', () => {
+  test('positions are dense, ordinals count every change as decoded, orders count what is published', () => {
+    const { events, commits } = assemble([
+      begin,
+      ...described,
+      bytes.insert(orders.oid, ['1', 'a']),
+      bytes.insert(other.oid, ['1', 'left out']),
+      bytes.logicalMessage(1, 1n, 'somebody', 'x'),
+      bytes.insert(items.oid, ['1', 'b']),
+      bytes.insert(orders.oid, ['2', 'c']),
+      commit,
+    ]);
+    expect(
+      events.map(({ position, ordinal, totalOrder, tableOrder }) => [position, ordinal, totalOrder, tableOrder]),
+    ).toEqual([
+      [100n, 1n, 1n, 1n],
+      [101n, 4n, 2n, 1n],
+      [102n, 5n, 3n, 2n],
+    ]);
+    expect(events[0]?.transaction).toEqual({ xid: 9, commitLsn: 1000n, commitTime: 5n });
+    expect(commits).toEqual([{ xid: 9, commitLsn: 1000n, endLsn: 1048n, commitTime: 5n, fence: false }]);
+  });
+
+  test('a key change is a moved delete of the old key, then the update', () => {
+    const change = bytes.update(orders.oid, ['2', 'a'], { kind: 'K', fields: ['1', null] });
+    const { events } = assemble([begin, ...described, change, commit]);
+    expect(events).toMatchObject([
+      { op: 'd', moved: true, before: ['1', UNKNOWN], after: null, position: 100n, ordinal: 1n },
+      { op: 'u', before: ['1', UNKNOWN], after: ['2', 'a'], position: 101n, ordinal: 1n },
+    ]);
+  });
+
+  test('an old key that did not change (sent because it is TOASTed) is no key change, and fills the new tuple', () => {
+    const change = bytes.update(orders.oid, [undefined, 'b'], { kind: 'K', fields: ['1', null] });
+    const { events } = assemble([begin, ...described, change, commit]);
+    expect(events).toMatchObject([{ op: 'u', before: null, after: ['1', 'b'] }]);
+  });
+
+  test('under FULL the old row is kept, and a change of the primary key is seen in it', () => {
+    const columns = orders.columns.map((column) => ({ ...column, key: true }));
+    const full: bytes.RelationBytes = { ...orders, identity: 'f', columns };
+    const table = streamed({ ...orders, identity: 'f' });
+    const same = bytes.update(orders.oid, ['1', undefined], { kind: 'O', fields: ['1', 'long'] });
+    const moved = bytes.update(orders.oid, ['2', 'x'], { kind: 'O', fields: ['1', 'long'] });
+    const { events } = assemble([begin, bytes.relation(full), same, moved, commit], [table]);
+    expect(events).toMatchObject([
+      { op: 'u', before: ['1', 'long'], after: ['1', UNKNOWN] },
+      { op: 'd', moved: true, before: ['1', 'long'] },
+      { op: 'u', before: ['1', 'long'], after: ['2', 'x'] },
+    ]);
+  });
+
+  test('truncate: one event in every partition of every selected table, with the whole list', () => {
+    const both = bytes.truncate([orders.oid, other.oid, items.oid], 2);
+    const { routed } = assemble([begin, ...described, both, commit], [streamed(orders, 3), streamed(items, 1)]);
+    expect(routed.map(({ table, partition }) => `${table.topic}/${partition}`)).toEqual([
+      't.orders/0',
+      't.orders/1',
+      't.orders/2',
+      't.items/0',
+    ]);
+    const truncate = {
+      restartIdentity: true,
+      tables: [
+        { schema: 'public', name: 'orders' },
+        { schema: 'public', name: 'items' },
+      ],
+    };
+    for (const { event } of routed) expect(event).toMatchObject({ op: 't', ordinal: 1n, truncate });
+    expect(routed.map(({ event }) => event.position)).toEqual([100n, 101n, 102n, 103n]);
+  });
+
+  test('a fence counts only when its transaction commits; outside of a transaction it is nothing', () => {
+    const fence = bytes.logicalMessage(1, 1n, 'sluice.fence', 'task');
+    expect(assemble([begin, fence, commit]).commits).toMatchObject([{ fence: true }]);
+    expect(assemble([bytes.logicalMessage(0, 1n, 'sluice.fence', 'task')]).commits).toEqual([]);
+  });
+
+  test.each([
+    ['renamed', { ...orders, name: 'orders_old' }],
+    ['a column more', { ...orders, columns: [...orders.columns, { key: false, name: 'x', typeOid: 23, typmod: -1 }] }],
+    ['another type', { ...orders, columns: orders.columns.map((c) => ({ ...c, typeOid: 20 })) }],
+    ['another length', { ...orders, columns: orders.columns.map((c) => ({ ...c, typmod: 14 })) }],
+    ['a renamed column', { ...orders, columns: orders.columns.map((c) => ({ ...c, name: `${c.name}2` })) }],
+    ['another identity', { ...orders, identity: 'f' }],
+    ['another key', { ...orders, columns: orders.columns.map((c) => ({ ...c, key: !c.key })) }],
+  ] satisfies [string, bytes.RelationBytes][])(
+    'a selected table with %s stops before anything of it is taken',
+    (_, changed) => {
+      try {
+        assemble([begin, bytes.relation(changed), bytes.insert(orders.oid, ['1', 'a'])]);
+        expect.unreachable();
+      } catch (error) {
+        expect(isSluiceError(error, 'SOURCE_TABLE_CHANGED')).toBe(true);
+      }
+    },
+  );
+
+  test('a change outside of a transaction, and a commit of another one, are refused', () => {
+    expect(() => assemble([...described, bytes.insert(orders.oid, ['1', 'a'])])).toThrow('out of order');
+    expect(() => assemble([begin, bytes.commit({ commitLsn: 1n, endLsn: 2n, commitTime: 5n })])).toThrow(
+      'out of order',
+    );
+    expect(() => assemble([begin, begin])).toThrow('out of order');
+  });
+});
