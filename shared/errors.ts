@@ -163,6 +163,11 @@ export const errorCatalogue = {
     'Check SASL settings and the ACLs of the account.',
     ExitCode.config,
   ),
+  KAFKA_TLS_FAILED: stop(
+    'The TLS connection to Kafka could not be made as asked.',
+    'Check kafka.tls: CA, certificate, key, and that the brokers speak TLS on the named port.',
+    ExitCode.config,
+  ),
   KAFKA_PRODUCE_FAILED: retry(
     'Kafka did not confirm records as written, or not as expected.',
     'The attempt is taken again by itself; what is in doubt counts for nobody.',
@@ -173,10 +178,7 @@ export const errorCatalogue = {
     'Correct the named settings of the topic, or choose another task name.',
     ExitCode.findings,
   ),
-  KAFKA_TOPIC_MISSING: stop(
-    'A topic of the task is gone.',
-    'Restore it, or release the task and start a new one.',
-  ),
+  KAFKA_TOPIC_MISSING: stop('A topic of the task is gone.', 'Restore it, or release the task and start a new one.'),
   KAFKA_RECORDS_GONE: stop(
     'Kafka no longer holds records that the manifest lists.',
     'They were deleted or expired. Restore them, or release the task and start a new one.',

@@ -119,30 +119,17 @@ function doubtOf(state: ManifestState, offset: bigint, record: ManifestRecord) {
 }
 
 function take(state: ManifestState, offset: bigint, record: ManifestRecord): void {
-  switch (record.kind) {
-    case 'epoch':
-      return takeEpoch(state, record);
-    case 'slot':
-      state.slot = { name: record.slot, consistentPoint: record.consistentPoint };
-      return;
-    case 'batch':
-      return takeBatch(state, offset, record);
-    case 'heartbeat':
-      if (state.open) broken(offset, 'a heartbeat stands inside an open transaction');
-      return;
-    case 'schema':
-      state.schema = record;
-      takeSegments(state, offset, record);
-      return;
-    case 'stopped':
-      state.stopped = record;
-      return;
-    case 'reload':
-      state.reads.set(tableKey(record.table), startedRead(offset, record));
-      return;
-    default:
-      return takeRead(state, offset, record);
-  }
+  if (record.kind === 'epoch') takeEpoch(state, record);
+  else if (record.kind === 'batch') takeBatch(state, offset, record);
+  else if (record.kind === 'reload') state.reads.set(tableKey(record.table), startedRead(offset, record));
+  else if (record.kind === 'stopped') state.stopped = record;
+  else if (record.kind === 'slot') state.slot = { name: record.slot, consistentPoint: record.consistentPoint };
+  else if (record.kind === 'schema') {
+    state.schema = record;
+    takeSegments(state, offset, record);
+  } else if (record.kind === 'heartbeat') {
+    if (state.open) broken(offset, 'a heartbeat stands inside an open transaction');
+  } else takeRead(state, offset, record);
 }
 
 function takeEpoch(state: ManifestState, record: RecordOf<'epoch'>): void {
@@ -191,7 +178,10 @@ function takeRead(state: ManifestState, offset: bigint, record: RecordOf<'chunks
       return;
     case 'read':
       if (read.chunks !== record.chunks || read.rows !== record.rows) {
-        broken(offset, `it says ${record.chunks} chunks and ${record.rows} rows, listed were ${read.chunks} and ${read.rows}`);
+        broken(
+          offset,
+          `it says ${record.chunks} chunks and ${record.rows} rows, listed were ${read.chunks} and ${read.rows}`,
+        );
       }
       state.reads.set(key, { ...read, state: 'read', snapshot: record.snapshot, upTo: record.upTo });
       return;

@@ -12,17 +12,21 @@ const int64 = z.codec(z.string().regex(/^\d+$/), z.bigint(), {
   encode: (value) => value.toString(),
 });
 
-const lsn = z.codec(z.string(), z.custom<Lsn>((value) => typeof value === 'bigint'), {
-  decode: (text, context) => {
-    try {
-      return parseLsn(text);
-    } catch {
-      context.issues.push({ code: 'custom', message: 'not an LSN', input: text });
-      return z.NEVER;
-    }
+const lsn = z.codec(
+  z.string(),
+  z.custom<Lsn>((value) => typeof value === 'bigint'),
+  {
+    decode: (text, context) => {
+      try {
+        return parseLsn(text);
+      } catch {
+        context.issues.push({ code: 'custom', message: 'not an LSN', input: text });
+        return z.NEVER;
+      }
+    },
+    encode: (value) => formatLsn(value),
   },
-  encode: (value) => formatLsn(value),
-});
+);
 
 const tableName = z.object({ schema: z.string(), name: z.string() });
 

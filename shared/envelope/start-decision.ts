@@ -75,10 +75,16 @@ export function checkSameSource(
 function checkSlot(state: ManifestState, facts: SourceFacts): void {
   const { slot } = facts;
   if (!slot) {
-    throw new SluiceError('SOURCE_SLOT_MISSING', `slot ${state.slot?.name} is gone; published up to ${formatLsn(state.lsn)}`);
+    throw new SluiceError(
+      'SOURCE_SLOT_MISSING',
+      `slot ${state.slot?.name} is gone; published up to ${formatLsn(state.lsn)}`,
+    );
   }
   if (slot.invalid) {
-    throw new SluiceError('SOURCE_SLOT_INVALID', `slot ${slot.name} is invalidated; published up to ${formatLsn(state.lsn)}`);
+    throw new SluiceError(
+      'SOURCE_SLOT_INVALID',
+      `slot ${slot.name} is invalidated; published up to ${formatLsn(state.lsn)}`,
+    );
   }
   // The server would forward a START_REPLICATION below confirmed_flush_lsn silently: the changes between are lost.
   if (slot.confirmedFlush > state.lsn) {
