@@ -50,6 +50,11 @@ export const errorCatalogue = {
     'Correct the named settings; docs/configuration.md describes each.',
     ExitCode.config,
   ),
+  TASK_DEFINITION_CHANGED: stop(
+    'The task was started with another selection, other migration types or another number of partitions.',
+    'Take the earlier definition again, or release the task and start a new one.',
+    ExitCode.config,
+  ),
   INTERNAL: stop(
     'Sluice met a state that it believed impossible.',
     'Report it with the log; the task can be started again.',
@@ -116,6 +121,10 @@ export const errorCatalogue = {
   SOURCE_SLOT_AHEAD: stop(
     'The slot was acknowledged past what the manifest holds: changes are missing in Kafka.',
     'Somebody else moved the slot, or Kafka lost records. Release the task and start a new one.',
+  ),
+  SOURCE_PUBLICATION_CHANGED: stop(
+    'The publication of the task is gone, or lists other tables than the task publishes.',
+    'Somebody else changed it: changes may be missing. Release the task and start a new one.',
   ),
   SOURCE_OTHER_SYSTEM: stop(
     'The source is another PostgreSQL cluster than the one this task was started on.',
