@@ -76,7 +76,10 @@ export interface Fetcher {
   /**
    * What stands from `offset` on, at most about `maxBytes`; waits up to `maxWaitMs` for the first record; may be empty.
    */
-  tail(from: TopicPartition & { offset: bigint; maxBytes: number; maxWaitMs: number }, signal: AbortSignal): Promise<FetchedRecord[]>;
+  tail(
+    from: TopicPartition & { offset: bigint; maxBytes: number; maxWaitMs: number },
+    signal: AbortSignal,
+  ): Promise<FetchedRecord[]>;
   watermarks(partition: TopicPartition): Promise<Watermarks>;
   close(): Promise<void>;
 }

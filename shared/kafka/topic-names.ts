@@ -22,7 +22,9 @@ export type ParsedTopic =
   | { readonly kind: 'dead-letter'; readonly task: string; readonly sink: string };
 
 export function tableTopic(task: string, table: TableName): string {
-  return shortened(`${taskPrefix(task)}${escape(table.schema, schemaEscape)}.${escape(table.name, byteEscape)}`);
+  return shortened(
+    `${taskPrefix(task)}${escapePart(table.schema, schemaEscape)}.${escapePart(table.name, byteEscape)}`,
+  );
 }
 
 export function manifestTopic(task: string): string {
@@ -62,7 +64,7 @@ function parseReserved(task: string, word: string): ParsedTopic | null {
   return word === 'schema-changes' ? { kind: 'schema', task } : null;
 }
 
-function escape(name: string, escapeByte: (byte: number) => string): string {
+function escapePart(name: string, escapeByte: (byte: number) => string): string {
   let escaped = '';
   for (const byte of Buffer.from(name)) escaped += isAlphanumeric(byte) ? String.fromCharCode(byte) : escapeByte(byte);
   return escaped;

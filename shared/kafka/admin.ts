@@ -1,0 +1,198 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SluiceError } from '../errors.ts';
+import type { Cluster } from './cluster.ts';
+import { codeFailure, isLeaderCode, KafkaCode, kafkaFailure } from './failure.ts';
+import type { TopicAdmin, TopicPartition, TopicSpec } from './interfaces.ts';
+import type { Broker } from './kafkajs.ts';
+import { byTopic, LATEST, listOffsetsExchange } from './protocol.ts';
+import { checkTopic, type FoundTopic, type TopicSettings, topicConfiguration } from './topic-settings.ts';
+
+const REQUEST_TOPICS = 200;
+const CREATE_MILLISECONDS = 30_000;
+const USABLE_MILLISECONDS = 60_000;
+const PAUSE_MILLISECONDS = 50;
+const TOPIC_RESOURCE = 2;
+const MOST_REPLICAS = 3;
+
+export interface AdminSettings {
+  /** null: min(3, brokers). */
+  readonly replicationFactor: number | null;
+  readonly maxMessageBytes: number;
+}
+
+export class ClusterAdmin implements TopicAdmin {
+  readonly #cluster: Cluster;
+  readonly #settings: AdminSettings;
+
+  constructor(cluster: Cluster, settings: AdminSettings) {
+    this.#cluster = cluster;
+    this.#settings = settings;
+  }
+
+  async clusterId(): Promise<string> {
+    if (!this.#cluster.clusterId) await this.#cluster.refresh([]);
+    return this.#cluster.clusterId;
+  }
+
+  async ensureTopics(specs: readonly TopicSpec[]): Promise<{ created: string[] }> {
+    const there = await this.existing(specs.map(({ topic }) => topic));
+    const missing = specs.filter(({ topic }) => !there.has(topic));
+    const settings = this.#topicSettings();
+    for (const part of slices(missing, REQUEST_TOPICS)) await this.#create(part, settings);
+    await this.#awaitUsable(specs);
+    for (const part of slices(specs, REQUEST_TOPICS)) await this.#verify(part, settings);
+    return { created: missing.map(({ topic }) => topic) };
+  }
+
+  async existing(topics: readonly string[]): Promise<Set<string>> {
+    if (topics.length === 0) return new Set();
+    const metadata = await this.#cluster.refresh(topics);
+    return new Set(metadata.topics.filter(isThere).map(({ topic }) => topic));
+  }
+
+  async withPrefix(prefix: string): Promise<string[]> {
+    const { topics } = await this.#cluster.refresh(null);
+    return topics
+      .map(({ topic }) => topic)
+      .filter((topic) => topic.startsWith(prefix))
+      .sort();
+  }
+
+  /** Returns when no broker that was asked knows them any more. Topics that are not there are passed over. */
+  async deleteTopics(topics: readonly string[]): Promise<void> {
+    const there = [...(await this.existing(topics))];
+    for (const part of slices(there, REQUEST_TOPICS)) {
+      await this.#administer('deleting topics', (broker) =>
+        broker.deleteTopics({ topics: part, timeout: CREATE_MILLISECONDS }),
+      );
+    }
+    await until(async () => (await this.existing(there)).size === 0, 'topics are not deleted');
+  }
+
+  async close(): Promise<void> {
+    await this.#cluster.close();
+  }
+
+  #topicSettings(): TopicSettings {
+    const { replicationFactor, maxMessageBytes } = this.#settings;
+    const standard = Math.min(MOST_REPLICAS, this.#cluster.brokerCount);
+    return { replicationFactor: replicationFactor ?? standard, maxMessageBytes };
+  }
+
+  async #create(specs: readonly TopicSpec[], settings: TopicSettings): Promise<void> {
+    const configEntries = Object.entries(topicConfiguration(settings)).map(([name, value]) => ({ name, value }));
+    const topics = specs.map(({ topic, partitions }) => {
+      return { topic, numPartitions: partitions, replicationFactor: settings.replicationFactor, configEntries };
+    });
+    await this.#administer('creating topics', async (broker) => {
+      try {
+        await broker.createTopics({ topics, timeout: CREATE_MILLISECONDS });
+      } catch (error) {
+        if (!failuresOf(error).every(({ code }) => code === KafkaCode.TOPIC_ALREADY_EXISTS)) throw error;
+      }
+    });
+  }
+
+  /** Every leader serves its partitions: what was created can be written at once. */
+  async #awaitUsable(specs: readonly TopicSpec[]): Promise<void> {
+    const partitions = specs.flatMap(({ topic, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
+    );
+    let waiting = partitions;
+    await until(async () => {
+      await this.#cluster.awaitLeaders(
+        waiting.filter((each) => this.#exists(each)),
+        USABLE_MILLISECONDS,
+      );
+      waiting = await this.#unserved(waiting.filter((each) => this.#exists(each)));
+      if (waiting.length > 0) await this.#cluster.refresh([...new Set(waiting.map(({ topic }) => topic))]);
+      return waiting.length === 0;
+    }, 'leaders of topics do not serve them');
+  }
+
+  /** A partition beyond those that the topic has is a finding of #verify. */
+  #exists({ topic, partition }: TopicPartition): boolean {
+    const known = this.#cluster.topic(topic);
+    return !known || known.leaders.length === 0 || partition < known.leaders.length;
+  }
+
+  async #unserved(partitions: readonly TopicPartition[]): Promise<TopicPartition[]> {
+    const leaders = new Set(partitions.map((each) => this.#cluster.leader(each)));
+    const unserved: TopicPartition[] = [];
+    for (const leader of leaders) {
+      const ofLeader = partitions.filter((each) => this.#cluster.leader(each) === leader);
+      unserved.push(...(leader < 0 ? ofLeader : await this.#unservedBy(leader, ofLeader)));
+    }
+    return unserved;
+  }
+
+  async #unservedBy(leader: number, partitions: readonly TopicPartition[]): Promise<TopicPartition[]> {
+    const request = byTopic(
+      partitions,
+      ({ topic }) => topic,
+      ({ partition }) => partition,
+    );
+    const { topics } = await this.#cluster.exchange(leader, listOffsetsExchange(request, LATEST));
+    return topics.flatMap(({ topic, partitions: answers }) =>
+      answers.flatMap(({ partition, code }) => {
+        if (code === 0) return [];
+        if (isLeaderCode(code) || code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) return [{ topic, partition }];
+        throw codeFailure(code, `${topic}/${partition}`, 'KAFKA_FETCH_FAILED', { topic, partition });
+      }),
+    );
+  }
+
+  async #verify(specs: readonly TopicSpec[], settings: TopicSettings): Promise<void> {
+    const configNames = Object.keys(topicConfiguration(settings));
+    const resources = specs.map(({ topic }) => ({ type: TOPIC_RESOURCE, name: topic, configNames }));
+    const { resources: described } = await this.#administer('describing topics', (broker) =>
+      broker.describeConfigs({ resources }),
+    );
+    const configurations = new Map(described.map((each) => [each.resourceName, each.configEntries]));
+    for (const { topic, partitions } of specs) {
+      const entries = configurations.get(topic) ?? [];
+      const configuration = new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
+      checkTopic({ ...this.#found(topic), configuration }, partitions, settings);
+    }
+  }
+
+  #found(topic: string): Omit<FoundTopic, 'configuration'> {
+    const metadata = this.#cluster.topic(topic);
+    return { topic, partitions: metadata?.leaders.length ?? 0, replicas: metadata?.replicas ?? 0 };
+  }
+
+  async #administer<T>(what: string, use: (broker: Broker) => Promise<T>): Promise<T> {
+    try {
+      return await this.#cluster.onController(use);
+    } catch (error) {
+      throw kafkaFailure(error, what, 'KAFKA_TOPIC_SETTINGS');
+    }
+  }
+}
+
+/** kafkajs gathers the failures of a request's topics; somebody else may have created them a moment before. */
+function failuresOf(error: unknown): readonly { code?: unknown }[] {
+  const { errors } = error as { errors?: readonly { code?: unknown }[] };
+  return errors ?? [error as { code?: unknown }];
+}
+
+function isThere({ code, leaders }: { code: number; leaders: readonly number[] }): boolean {
+  if (code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) return false;
+  if (code !== 0 && !isLeaderCode(code)) throw codeFailure(code, 'asking for topics', 'KAFKA_FETCH_FAILED');
+  return code !== 0 || leaders.length > 0;
+}
+
+async function until(holds: () => Promise<boolean>, otherwise: string): Promise<void> {
+  const deadline = Date.now() + USABLE_MILLISECONDS;
+  while (!(await holds())) {
+    if (Date.now() > deadline)
+      throw new SluiceError('KAFKA_FETCH_FAILED', `${otherwise} within ${USABLE_MILLISECONDS} ms`);
+    await sleep(PAUSE_MILLISECONDS);
+  }
+}
+
+function slices<T>(items: readonly T[], size: number): T[][] {
+  const parts: T[][] = [];
+  for (let at = 0; at < items.length; at += size) parts.push(items.slice(at, at + size));
+  return parts;
+}

@@ -1,0 +1,108 @@
+import { SluiceError } from '../errors.ts';
+import type { FetchedRecord, FetchRange, TopicPartition } from './interfaces.ts';
+import { batchAt, decodeBatch } from './record-batch.ts';
+
+/** How far the wanted ranges of one topic-partition are read, one range after the other. */
+export class PartitionCursor implements TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly #ranges: { readonly range: FetchRange; readonly records: FetchedRecord[] }[] = [];
+  #current = 0;
+  /** How often an answer brought nothing although more was there than was asked for. */
+  starved = 0;
+
+  constructor({ topic, partition }: TopicPartition) {
+    this.topic = topic;
+    this.partition = partition;
+  }
+
+  /** The records will be in the array given back once `done`. */
+  add(range: FetchRange): FetchedRecord[] {
+    const records: FetchedRecord[] = [];
+    this.#ranges.push({ range, records });
+    if (range.count === 0) this.#skipComplete();
+    return records;
+  }
+
+  get done(): boolean {
+    return this.#current >= this.#ranges.length;
+  }
+
+  /** Offset of the next record wanted; 0 when done. */
+  get wanted(): bigint {
+    const current = this.#ranges[this.#current];
+    return current ? current.range.offset + BigInt(current.records.length) : 0n;
+  }
+
+  /** Records wanted from `wanted` on without a gap, over following ranges that continue it. */
+  get remaining(): number {
+    let remaining = 0;
+    let end = this.wanted;
+    for (const { range, records } of this.#ranges.slice(this.#current)) {
+      if (range.offset + BigInt(records.length) !== end) break;
+      remaining += range.count - records.length;
+      end = range.offset + BigInt(range.count);
+    }
+    return remaining;
+  }
+
+  /**
+   * Takes what is wanted of the record batches in `log` from `at` on.
+   * @returns where the batch starts that may hold more than was wanted; the end of the whole batches when all were used.
+   * @throws SluiceError KAFKA_RECORDS_GONE when the log goes on above the wanted offset; KAFKA_FETCH_FAILED
+   */
+  take(log: Buffer, at: number): number {
+    while (!this.done) {
+      const batch = batchAt(log, at);
+      if (!batch) return at;
+      if (batch.lastOffset < this.wanted) {
+        at = batch.end;
+        continue;
+      }
+      if (batch.baseOffset > this.wanted) throw recordsGone(this, this.wanted, batch.baseOffset);
+      const taken = this.#takeBatch(log, at);
+      if (taken === 0) return at;
+    }
+    return at;
+  }
+
+  #takeBatch(log: Buffer, at: number): number {
+    const { range, records } = this.#ranges[this.#current]!;
+    const until = range.offset + BigInt(range.count);
+    const found = decodeBatch(log, at, { from: this.wanted, until });
+    for (const record of found) {
+      if (record.offset !== this.wanted) throw recordsGone(this, this.wanted, record.offset);
+      records.push(record);
+    }
+    this.#skipComplete();
+    return found.length;
+  }
+
+  #skipComplete(): void {
+    for (;;) {
+      const current = this.#ranges[this.#current];
+      if (!current || current.records.length < current.range.count) return;
+      this.#current += 1;
+    }
+  }
+}
+
+/** One cursor for each topic-partition, and the arrays that its ranges fill, in the order of `ranges`. */
+export function cursorsOf(ranges: readonly FetchRange[]) {
+  const cursors = new Map<string, PartitionCursor>();
+  const results = ranges.map((range) => {
+    const key = `${range.topic}/${range.partition}`;
+    const cursor = cursors.get(key) ?? new PartitionCursor(range);
+    cursors.set(key, cursor);
+    return cursor.add(range);
+  });
+  return { cursors: [...cursors.values()], results };
+}
+
+export function recordsGone({ topic, partition }: TopicPartition, offset: bigint, first: bigint): SluiceError {
+  return new SluiceError(
+    'KAFKA_RECORDS_GONE',
+    `${topic}/${partition} no longer holds offset ${offset}; what follows begins at ${first}`,
+    { context: { topic, partition, offset, first } },
+  );
+}

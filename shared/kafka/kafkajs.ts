@@ -1,0 +1,127 @@
+import { createRequire } from 'node:module';
+
+/**
+ * The parts of kafkajs 2.2.4 that Sluice uses, most of them inside the package: connections with TLS and SASL,
+ * and the administrative requests. Its producer, consumer and cluster are not used (design: kafkajs facts).
+ */
+
+const load = createRequire(import.meta.url);
+
+export interface ConnectionPool {
+  readonly pool: readonly { rejectRequests(error: Error): void }[];
+  send(exchange: Exchange<unknown>): Promise<unknown>;
+}
+
+/** A request with its answer: `encode` gives the body, `decode` takes the payload without correlation id. */
+export interface Exchange<T> {
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    readonly apiName: string;
+    readonly encode: () => Promise<{ buf: Buffer; buffer: Buffer }>;
+  };
+  readonly response: {
+    readonly decode: (payload: Buffer) => Promise<T & { clientSideThrottleTime?: number }>;
+    readonly parse: (decoded: T) => Promise<T>;
+  };
+  readonly requestTimeout?: number;
+  readonly logResponseError?: boolean;
+}
+
+export interface NewTopic {
+  readonly topic: string;
+  readonly numPartitions: number;
+  readonly replicationFactor: number;
+  readonly configEntries: readonly { name: string; value: string }[];
+}
+
+export interface DescribedConfig {
+  readonly resourceName: string;
+  readonly configEntries: readonly { configName: string; configValue: string }[];
+}
+
+export interface Broker {
+  readonly connectionPool: ConnectionPool;
+  readonly versions: Readonly<Record<number, { minVersion: number; maxVersion: number }>> | null;
+  isConnected(): boolean;
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  createTopics(request: { topics: readonly NewTopic[]; timeout: number }): Promise<unknown>;
+  deleteTopics(request: { topics: readonly string[]; timeout: number }): Promise<unknown>;
+  describeConfigs(request: {
+    resources: readonly { type: number; name: string; configNames: readonly string[] }[];
+  }): Promise<{ resources: readonly DescribedConfig[] }>;
+}
+
+export interface LogEntry {
+  readonly level: number;
+  readonly namespace: string;
+  readonly log: Readonly<Record<string, unknown>> & { readonly message: string };
+}
+
+export interface KafkajsLogger {
+  namespace(name: string): KafkajsLogger;
+}
+
+export const createLogger = load('kafkajs/src/loggers').createLogger as (options: {
+  level: number;
+  logCreator: () => (entry: LogEntry) => void;
+}) => KafkajsLogger;
+
+export const BrokerClass = load('kafkajs/src/broker') as new (options: {
+  connectionPool: ConnectionPool;
+  logger: KafkajsLogger;
+  nodeId: number | null;
+  authenticationTimeout: number;
+  allowAutoTopicCreation: boolean;
+}) => Broker;
+
+export const ConnectionPoolClass = load('kafkajs/src/network/connectionPool') as new (options: {
+  host: string;
+  port: number;
+  ssl: object | null;
+  sasl: object | null;
+  clientId: string;
+  logger: KafkajsLogger;
+  socketFactory: unknown;
+  connectionTimeout: number;
+  requestTimeout: number;
+  enforceRequestTimeout: boolean;
+  maxInFlightRequests: number | null;
+  reauthenticationThreshold: number;
+}) => ConnectionPool;
+
+export const defaultSocketFactory = load('kafkajs/src/network/socketFactory') as () => unknown;
+
+const errorCodes = load('kafkajs/src/protocol/error').errorCodes as readonly { type: string; code: number }[];
+
+const typesByCode = new Map(errorCodes.map(({ type, code }) => [code, type]));
+
+/** Kafka's name of an error code, as `NOT_LEADER_FOR_PARTITION`. */
+export function errorType(code: number): string {
+  return typesByCode.get(code) ?? `error code ${code}`;
+}
+
+interface RequestQueue {
+  readonly pending: readonly unknown[];
+  readonly throttledUntil: number;
+  throttleCheckTimeoutId: NodeJS.Timeout | null;
+  checkPendingRequests(): void;
+}
+
+const RequestQueueClass = load('kafkajs/src/network/requestQueue') as { prototype: Record<string, unknown> };
+
+const QUEUE_CHECK_MILLISECONDS = 10;
+
+/**
+ * kafkajs's own version of this arms a timer of negative length when nothing is pending, again and again:
+ * a busy loop of one millisecond a connection, and Node's TimeoutNegativeWarning on the user's terminal.
+ */
+RequestQueueClass.prototype.scheduleCheckPendingRequests = function schedule(this: RequestQueue): void {
+  if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return;
+  const wait = Math.max(this.throttledUntil - Date.now(), QUEUE_CHECK_MILLISECONDS);
+  this.throttleCheckTimeoutId = setTimeout(() => {
+    this.throttleCheckTimeoutId = null;
+    this.checkPendingRequests();
+  }, wait);
+};

@@ -1,0 +1,148 @@
+import { SluiceError } from '../errors.ts';
+import { checkAnswers, type SentBatch } from './answers.ts';
+import type { Cluster } from './cluster.ts';
+import { KafkaCode, kafkaFailure } from './failure.ts';
+import type { FloorLookup, OutgoingRecord, Producer, TopicPartition, Written } from './interfaces.ts';
+import { batchRounds, groupBySize, type OutgoingBatch } from './outgoing.ts';
+import { byTopic, type OfTopic, type ProduceAnswer, produceExchange } from './protocol.ts';
+import { encodeRecordBatch } from './record-batch.ts';
+import { segmentCrc } from './segment-crc.ts';
+
+const BATCH_BYTES = 8 * 1024 * 1024;
+const REQUEST_BYTES = 32 * 1024 * 1024;
+const ACKS_MILLISECONDS = 30_000;
+const LEADER_MILLISECONDS = 10_000;
+
+/**
+ * acks=all, no idempotence, nothing sent twice: a request whose answer is lost or wrong ends the producer.
+ * Metadata may be asked for again and again, since nothing is written by that.
+ */
+export class DirectProducer implements Producer {
+  readonly #cluster: Cluster;
+  readonly #maxBytes: number;
+  #state: 'ready' | 'sending' | 'ended' = 'ready';
+
+  constructor(cluster: Cluster, maxMessageBytes: number) {
+    this.#cluster = cluster;
+    this.#maxBytes = maxMessageBytes;
+  }
+
+  async send(records: readonly OutgoingRecord[], floors: FloorLookup): Promise<Written[]> {
+    if (this.#state === 'sending') throw new SluiceError('INTERNAL', 'two sends at once would reorder records');
+    if (this.#state === 'ended') throw new SluiceError('KAFKA_PRODUCE_FAILED', 'this producer has ended');
+    this.#state = 'sending';
+    try {
+      const written = await this.#send(records, floors);
+      this.#state = 'ready';
+      return written;
+    } catch (error) {
+      this.#state = 'ended';
+      throw producerFailure(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#state = 'ended';
+    await this.#cluster.close();
+  }
+
+  async #send(records: readonly OutgoingRecord[], floors: FloorLookup): Promise<Written[]> {
+    const rounds = batchRounds(records, {
+      targetBytes: Math.min(BATCH_BYTES, this.#maxBytes),
+      maxBytes: this.#maxBytes,
+    });
+    await this.#awaitLeaders(rounds[0] ?? []);
+    const written = new Map<string, Written>();
+    for (const round of rounds) {
+      for (const part of await this.#sendRound(round, { floors, written })) {
+        written.set(partitionName(part), joined(written.get(partitionName(part)), part));
+      }
+    }
+    return [...written.values()];
+  }
+
+  /** Brokers at once, the requests to one broker one after the other. */
+  async #sendRound(round: readonly OutgoingBatch[], state: SendState): Promise<Written[]> {
+    const byLeader = groupBy(round, (batch) => this.#cluster.leader(batch));
+    const sends = [...byLeader].map(([leader, batches]) => this.#sendToBroker(leader, batches, state));
+    // All are waited for: nothing of this send may be under way when it ends.
+    const settled = await Promise.allSettled(sends);
+    const failed = settled.find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
+    return settled.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+  }
+
+  async #sendToBroker(leader: number, batches: readonly OutgoingBatch[], state: SendState): Promise<Written[]> {
+    const answered: Written[] = [];
+    for (const group of groupBySize(batches, REQUEST_BYTES)) {
+      const sent: SentBatch[] = group.map((batch) => {
+        const { topic, partition, records, bytes } = batch;
+        const crc = segmentCrc(records, state.written.get(partitionName(batch))?.crc32c);
+        return { topic, partition, count: records.length, crc32c: crc, bytes };
+      });
+      answered.push(...checkAnswers(sent, await this.#produce(leader, group), state.floors));
+    }
+    return answered;
+  }
+
+  async #produce(leader: number, batches: readonly OutgoingBatch[]): Promise<readonly OfTopic<ProduceAnswer>[]> {
+    const timestamp = BigInt(Date.now());
+    const topics = byTopic(
+      batches,
+      ({ topic }) => topic,
+      ({ partition, records }) => ({ partition, batch: encodeRecordBatch(records, timestamp) }),
+    );
+    const { topics: answers } = await this.#cluster.exchange(leader, produceExchange(topics, ACKS_MILLISECONDS));
+    return answers;
+  }
+
+  async #awaitLeaders(partitions: readonly TopicPartition[]): Promise<void> {
+    if (await this.#cluster.awaitLeaders(partitions, LEADER_MILLISECONDS)) return;
+    const { topic, partition } = partitions.find((each) => this.#cluster.leader(each) < 0)!;
+    const missing = this.#cluster.topic(topic)?.code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION;
+    throw new SluiceError(
+      missing ? 'KAFKA_TOPIC_MISSING' : 'KAFKA_PRODUCE_FAILED',
+      `${missing ? 'there is no topic' : 'nobody leads'} ${topic}/${partition}`,
+      { context: { topic, partition } },
+    );
+  }
+}
+
+interface SendState {
+  readonly floors: FloorLookup;
+  /** By earlier rounds of this send. */
+  readonly written: ReadonlyMap<string, Written>;
+}
+
+/** What one send writes to a topic-partition is one segment: a further batch must follow without a gap. */
+function joined(before: Written | undefined, next: Written): Written {
+  if (!before) return next;
+  const end = before.offset + BigInt(before.count);
+  if (next.offset !== end) {
+    throw new SluiceError(
+      'KAFKA_PRODUCE_FAILED',
+      `${partitionName(next)} answered offset ${next.offset} instead of ${end}`,
+    );
+  }
+  return { ...next, offset: before.offset, count: before.count + next.count, bytes: before.bytes + next.bytes };
+}
+
+function partitionName({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => number): Map<number, T[]> {
+  const groups = new Map<number, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return groups;
+}
+
+function producerFailure(error: unknown): SluiceError {
+  const failure = kafkaFailure(error, 'writing to Kafka', 'KAFKA_PRODUCE_FAILED');
+  if (failure.code !== 'KAFKA_UNREACHABLE' && failure.code !== 'KAFKA_FETCH_FAILED') return failure;
+  return new SluiceError('KAFKA_PRODUCE_FAILED', failure.message, { context: failure.context, cause: failure });
+}

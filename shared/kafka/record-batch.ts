@@ -1,0 +1,202 @@
+import { crc32c } from '@node-rs/crc32';
+import { SluiceError } from '../errors.ts';
+import type { FetchedRecord, OutgoingRecord } from './interfaces.ts';
+import { varintSize, WireReader, WireWriter } from './wire.ts';
+
+/**
+ * Kafka's record batch, format 2, without compression.
+ * @see https://kafka.apache.org/documentation/#recordbatch
+ */
+
+const HEADER_BYTES = 61;
+/** The part before it is outside length and CRC. */
+const LENGTH_END = 12;
+const CRC_AT = 17;
+const ATTRIBUTES_AT = 21;
+const LAST_OFFSET_DELTA_AT = 23;
+const BASE_TIMESTAMP_AT = 27;
+const MAX_TIMESTAMP_AT = 35;
+const RECORD_COUNT_AT = 57;
+const MAGIC_AT = 16;
+const MAGIC = 2;
+
+const COMPRESSION_MASK = 0x07;
+const LOG_APPEND_TIME_MASK = 0x08;
+const CONTROL_MASK = 0x20;
+
+export type RecordContent = Pick<OutgoingRecord, 'key' | 'value' | 'headers'>;
+
+/** Bytes of key and value, as manifest and limits count them. */
+export function contentBytes(record: RecordContent): number {
+  return keyLength(record.key) + record.value.length;
+}
+
+/** An upper bound of what a record takes in a batch beyond its content, headers included. */
+export function recordOverhead(record: RecordContent): number {
+  let overhead = 32;
+  for (const name in record.headers) {
+    overhead += 10 + Buffer.byteLength(name) + Buffer.byteLength(record.headers[name] ?? '');
+  }
+  return overhead;
+}
+
+export const BATCH_OVERHEAD = HEADER_BYTES;
+
+/** One batch of all records, with offsets from 0; the broker sets base offset and timestamps. */
+export function encodeRecordBatch(records: readonly RecordContent[], timestamp: bigint): Buffer {
+  const sizes = records.map(bodySize);
+  const total = sizes.reduce((sum, size) => sum + varintSize(size) + size, HEADER_BYTES);
+  const writer = new WireWriter(total);
+  writer.int64(0n);
+  writer.int32(total - LENGTH_END);
+  writer.int32(-1);
+  writer.int8(MAGIC);
+  writer.int32(0);
+  writer.int16(0);
+  writer.int32(records.length - 1);
+  writer.int64(timestamp);
+  writer.int64(timestamp);
+  writer.int64(-1n);
+  writer.int16(-1);
+  writer.int32(-1);
+  writer.int32(records.length);
+  for (let index = 0; index < records.length; index++) writeRecord(writer, records[index]!, index, sizes[index]!);
+  writer.uint32At(crc32c(writer.buffer.subarray(ATTRIBUTES_AT)), CRC_AT);
+  return writer.buffer;
+}
+
+function keyLength(key: OutgoingRecord['key']): number {
+  return key === null ? 0 : typeof key === 'string' ? Buffer.byteLength(key) : key.length;
+}
+
+function bodySize(record: RecordContent, offsetDelta: number): number {
+  const key = record.key === null ? 1 : sized(keyLength(record.key));
+  return 2 + varintSize(offsetDelta) + key + sized(record.value.length) + headersSize(record.headers);
+}
+
+function sized(length: number): number {
+  return varintSize(length) + length;
+}
+
+function headersSize(headers: RecordContent['headers']): number {
+  if (!headers) return 1;
+  const entries = Object.entries(headers);
+  return entries.reduce(
+    (sum, [name, value]) => sum + sized(Buffer.byteLength(name)) + sized(Buffer.byteLength(value)),
+    varintSize(entries.length),
+  );
+}
+
+function writeRecord(writer: WireWriter, record: RecordContent, offsetDelta: number, size: number): void {
+  writer.varint(size);
+  writer.int8(0);
+  writer.varint(0);
+  writer.varint(offsetDelta);
+  if (record.key === null) {
+    writer.varint(-1);
+  } else if (typeof record.key === 'string') {
+    writeText(writer, record.key);
+  } else {
+    writer.varint(record.key.length);
+    writer.bytes(record.key);
+  }
+  writer.varint(record.value.length);
+  writer.bytes(record.value);
+  const headers = Object.entries(record.headers ?? {});
+  writer.varint(headers.length);
+  for (const [name, value] of headers) {
+    writeText(writer, name);
+    writeText(writer, value);
+  }
+}
+
+function writeText(writer: WireWriter, text: string): void {
+  writer.varint(Buffer.byteLength(text));
+  writer.utf8(text);
+}
+
+/** A batch as it lies in a fetch answer. */
+export interface BatchHeader {
+  readonly baseOffset: bigint;
+  readonly lastOffset: bigint;
+  /** Where the batch ends in the buffer. */
+  readonly end: number;
+}
+
+/** The batch that starts at `at`; null when it is not whole (an answer is cut at its byte limit). */
+export function batchAt(buffer: Buffer, at: number): BatchHeader | null {
+  if (at + HEADER_BYTES > buffer.length) return null;
+  const end = at + LENGTH_END + buffer.readInt32BE(at + 8);
+  if (end > buffer.length) return null;
+  const baseOffset = buffer.readBigInt64BE(at);
+  return { baseOffset, lastOffset: baseOffset + BigInt(buffer.readInt32BE(at + LAST_OFFSET_DELTA_AT)), end };
+}
+
+/**
+ * Records of a whole batch with `from` <= offset < `until`; none of a control batch. Keys and values are views.
+ * @throws SluiceError KAFKA_FETCH_FAILED when the CRC is wrong or the format is none that Sluice writes.
+ */
+export function decodeBatch(buffer: Buffer, at: number, range: { from: bigint; until: bigint }): FetchedRecord[] {
+  const batch = batchAt(buffer, at);
+  if (!batch) throw new RangeError('the batch is not whole');
+  const attributes = checkBatch(buffer, at, batch.end);
+  if (attributes & CONTROL_MASK) return [];
+  const logAppendTime = (attributes & LOG_APPEND_TIME_MASK) !== 0;
+  const baseTimestamp = buffer.readBigInt64BE(at + BASE_TIMESTAMP_AT);
+  const maxTimestamp = buffer.readBigInt64BE(at + MAX_TIMESTAMP_AT);
+  const count = buffer.readInt32BE(at + RECORD_COUNT_AT);
+  const reader = new WireReader(buffer, at + HEADER_BYTES);
+  const records: FetchedRecord[] = [];
+  for (let index = 0; index < count; index++) {
+    const length = reader.varint();
+    const end = reader.at + length;
+    reader.at += 1;
+    const timestampDelta = reader.varint();
+    const offset = batch.baseOffset + BigInt(reader.varint());
+    if (offset >= range.until) break;
+    if (offset >= range.from) {
+      const timestamp = logAppendTime ? maxTimestamp : baseTimestamp + BigInt(timestampDelta);
+      records.push({
+        offset,
+        key: sizedBytes(reader),
+        value: sizedBytes(reader),
+        headers: readHeaders(reader),
+        timestamp,
+      });
+    }
+    reader.at = end;
+  }
+  return records;
+}
+
+function checkBatch(buffer: Buffer, at: number, end: number): number {
+  if (buffer[at + MAGIC_AT] !== MAGIC) throw refused('is of an old format');
+  if (crc32c(buffer.subarray(at + ATTRIBUTES_AT, end)) !== buffer.readUInt32BE(at + CRC_AT)) {
+    throw refused('has a wrong checksum');
+  }
+  const attributes = buffer.readInt16BE(at + ATTRIBUTES_AT);
+  if (attributes & COMPRESSION_MASK) throw refused('is compressed, which Sluice never does');
+  return attributes;
+}
+
+function refused(why: string): SluiceError {
+  return new SluiceError('KAFKA_FETCH_FAILED', `a record batch ${why}`);
+}
+
+function sizedBytes(reader: WireReader): Buffer | null {
+  const length = reader.varint();
+  return length < 0 ? null : reader.bytes(length);
+}
+
+const NO_HEADERS: FetchedRecord['headers'] = Object.freeze({});
+
+function readHeaders(reader: WireReader): FetchedRecord['headers'] {
+  const count = reader.varint();
+  if (count === 0) return NO_HEADERS;
+  const headers: Record<string, string> = {};
+  for (let index = 0; index < count; index++) {
+    const name = sizedBytes(reader)?.toString() ?? '';
+    headers[name] = sizedBytes(reader)?.toString() ?? '';
+  }
+  return headers;
+}
