@@ -45,6 +45,7 @@ export class BatchBuilder implements TransactionReceiver {
   /** Parts of the open transaction were cut already. */
   #cut = false;
   #through: Lsn;
+  #waitingBytes = 0;
   #fence: Lsn = ZERO_LSN;
   #taken: Lsn = ZERO_LSN;
 
@@ -66,6 +67,11 @@ export class BatchBuilder implements TransactionReceiver {
     );
   }
 
+  /** Of all that waits here, an open transaction's part included. */
+  get bytes(): number {
+    return this.#waitingBytes;
+  }
+
   /** A batch is full, or a fence waits: to be published without waiting for more. */
   get urgent(): boolean {
     return this.#ready.length > 0 || this.#fence > this.#taken;
@@ -85,6 +91,7 @@ export class BatchBuilder implements TransactionReceiver {
     if (this.#isFull(this.#open)) this.#cutPart(event.event.transaction.xid);
     this.#open.events.push(event);
     this.#open.bytes += bytes;
+    this.#waitingBytes += bytes;
   }
 
   commit(transaction: CommittedTransaction): void {
@@ -104,7 +111,10 @@ export class BatchBuilder implements TransactionReceiver {
   take(): Batch | null {
     if (this.#ready.length === 0) this.#flush();
     const batch = this.#ready.shift() ?? null;
-    if (batch) this.#taken = batch.lsn;
+    if (batch) {
+      this.#taken = batch.lsn;
+      this.#waitingBytes -= batch.bytes;
+    }
     return batch;
   }
 
