@@ -1,8 +1,35 @@
 import { defineConfig } from 'vitest/config';
 
+const seconds = (count: number) => count * 1000;
+
+/** Projects with real servers, one after the other: their files share the servers, two files at a time. */
+function onServers(name: string, groupOrder: number, testTimeout: number) {
+  return {
+    extends: true as const,
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      globalSetup: ['test/support/global-setup.ts'],
+      maxWorkers: 2,
+      testTimeout,
+      hookTimeout: seconds(180),
+      teardownTimeout: seconds(60),
+      sequence: { groupOrder },
+    },
+  };
+}
+
 export default defineConfig({
   test: {
     exclude: ['**/node_modules/**', 'dist/**', '.local/**'],
-    projects: [{ extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } }],
+    pool: 'forks',
+    allowOnly: !process.env['CI'],
+    passWithNoTests: true,
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], sequence: { groupOrder: 0 } } },
+      onServers('integration', 1, seconds(120)),
+      onServers('fault', 2, seconds(300)),
+      onServers('e2e', 3, seconds(900)),
+    ],
   },
 });
