@@ -1,0 +1,139 @@
+import type pg from 'pg';
+import { SluiceError } from '../../../shared/errors.ts';
+import { sqlstate } from '../../../shared/postgres/failure.ts';
+import { quoteIdentifier, quoteLiteral, quoteTable } from '../../../shared/postgres/identifiers.ts';
+import { serverVersion } from '../../../shared/postgres/server-version.ts';
+import type { SelectedTable } from '../../../shared/task/selected-tables.ts';
+import { type BlockRange, planRanges, rangeCondition } from './chunk-plan.ts';
+import { type CopyOptions, readCopy } from './copy-reader.ts';
+import type { RowChunk } from './row-cutter.ts';
+
+/** What all ranges of one read of a table share, as the snapshot has it. */
+export interface TablePlan {
+  readonly table: SelectedTable;
+  readonly snapshot: string;
+  readonly ranges: readonly BlockRange[];
+  /** Attribute numbers of the columns that are read, in order. */
+  readonly attributes: readonly number[];
+}
+
+/**
+ * Plans a read under the snapshot.
+ * @throws SluiceError SOURCE_TABLE_CHANGED when the snapshot sees other columns than the task was set up with
+ */
+export async function planTable(
+  client: pg.Client,
+  table: SelectedTable,
+  options: { readonly snapshot: string; readonly workers: number },
+): Promise<TablePlan> {
+  return await inSnapshot(client, options.snapshot, async () => {
+    const attributes = await attributesInSnapshot(client, table);
+    const size = await sizeOf(client, table);
+    const ranges = planRanges(size, options.workers, await serverVersion(client));
+    return { table, snapshot: options.snapshot, ranges, attributes };
+  });
+}
+
+/**
+ * Reads one range in a transaction of its own and hands its chunks over.
+ * An ALTER that rewrote the table makes an older snapshot read nothing, without an error. So after the COPY, while
+ * its lock still keeps others from altering the table, the table as it is now is held against the snapshot's.
+ * @throws SluiceError SOURCE_TABLE_REWRITTEN when it was rewritten, SOURCE_TABLE_CHANGED when it is another table now
+ */
+export async function readRange(
+  client: pg.Client,
+  plan: TablePlan,
+  range: BlockRange,
+  options: Omit<CopyOptions, 'table'> & { readonly take: (chunk: RowChunk) => Promise<void> },
+): Promise<void> {
+  const table = quoteTable(plan.table.shape);
+  await inSnapshot(client, plan.snapshot, async () => {
+    try {
+      for await (const chunk of readCopy(client, copySql(plan.table, range), { ...options, table })) {
+        await options.take(chunk);
+      }
+    } catch (error) {
+      throw isGone(error) ? changed(plan.table, 'a name that is read is gone', error) : error;
+    }
+    await checkUnchanged(client, plan);
+  });
+}
+
+/** Whether a table of this oid is at the source, as it is now. */
+export async function tableExists(client: pg.Client, table: SelectedTable): Promise<boolean> {
+  const { rows } = await client.query('SELECT FROM pg_class WHERE oid = $1', [table.shape.oid]);
+  return rows.length > 0;
+}
+
+async function inSnapshot<T>(client: pg.Client, snapshot: string, work: () => Promise<T>): Promise<T> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  await client.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)}`);
+  const result = await work();
+  await client.query('COMMIT');
+  return result;
+}
+
+function copySql(table: SelectedTable, range: BlockRange): string {
+  const columns = table.shape.columns.map((column) => quoteIdentifier(column.name)).join(', ');
+  return `COPY (SELECT ${columns} FROM ONLY ${quoteTable(table.shape)}${rangeCondition(range)}) TO STDOUT`;
+}
+
+async function attributesInSnapshot(client: pg.Client, table: SelectedTable): Promise<number[]> {
+  const { rows } = await client.query<{ number: string; name: string; type: string; typmod: string }>(
+    `SELECT attnum AS number, attname AS name, atttypid AS type, atttypmod AS typmod FROM pg_attribute
+      WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped`,
+    [table.shape.oid],
+  );
+  const byName = new Map(rows.map((row) => [row.name, row]));
+  return table.shape.columns.map((column) => {
+    const row = byName.get(column.name);
+    if (!row || Number(row.type) !== column.typeOid || Number(row.typmod) !== column.typmod) {
+      throw changed(table, `column ${column.name} was not yet, or of another type, when the snapshot was taken`);
+    }
+    return Number(row.number);
+  });
+}
+
+async function sizeOf(client: pg.Client, table: SelectedTable): Promise<{ blocks: number; bytes: number }> {
+  const { rows } = await client.query<{ blocks: string; bytes: string }>(
+    `SELECT coalesce(pg_relation_size($1::oid) / current_setting('block_size')::int, 0) AS blocks,
+      coalesce(pg_table_size($1::oid), 0) AS bytes`,
+    [table.shape.oid],
+  );
+  return { blocks: Number(rows[0]?.blocks ?? 0), bytes: Number(rows[0]?.bytes ?? 0) };
+}
+
+/** pg_class is read as the snapshot has it, pg_relation_filenode() and the parser see what is current. */
+async function checkUnchanged(client: pg.Client, plan: TablePlan): Promise<void> {
+  const { shape } = plan.table;
+  const columns = shape.columns.map((column) => quoteIdentifier(column.name)).join(', ');
+  const current = await client.query(`SELECT ${columns} FROM ONLY ${quoteTable(shape)} LIMIT 0`);
+  const same = current.fields.every((field, i) => field.tableID === shape.oid && field.columnID === plan.attributes[i]);
+  if (!same) throw changed(plan.table, 'its name or columns name others than before');
+  const { rows } = await client.query<{ before: string; now: string | null }>(
+    'SELECT relfilenode AS before, pg_relation_filenode(oid) AS now FROM pg_class WHERE oid = $1',
+    [shape.oid],
+  );
+  const [files] = rows;
+  if (files && files.before === files.now) return;
+  throw new SluiceError('SOURCE_TABLE_REWRITTEN', `table ${quoteTable(shape)} was rewritten while it was read`, {
+    context: { schema: shape.schema, table: shape.name },
+  });
+}
+
+/** undefined_table, undefined_column, invalid_schema_name */
+function isGone(error: unknown): boolean {
+  return ['42P01', '42703', '3F000'].includes(sqlstate(error) ?? '');
+}
+
+function changed(table: SelectedTable, detail: string, cause?: unknown): SluiceError {
+  const { schema, name } = table.shape;
+  return new SluiceError(
+    'SOURCE_TABLE_CHANGED',
+    `table ${quoteTable(table.shape)} changed while it was read: ${detail}`,
+    {
+      context: { schema, table: name },
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
+}
