@@ -9,6 +9,8 @@ export interface FailedMessage {
   readonly exit: number;
 }
 
+const SAME_SIGNAL_MS = 500;
+
 /**
  * Runs a service as the whole of this process, and ends the process.
  * SIGTERM, SIGINT and the end of the parent's IPC channel abort `signal`: the service drains and returns, exit code 0.
@@ -18,9 +20,12 @@ export interface FailedMessage {
 export async function runService(body: (signal: AbortSignal) => Promise<void>): Promise<never> {
   const stop = new AbortController();
   const hasParent = process.connected === true;
+  let stoppedAt = 0;
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.on(name, () => {
-      if (stop.signal.aborted) process.exit(130);
+      // A terminal and a parent may both deliver one Ctrl-C.
+      if (stop.signal.aborted && Date.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(130);
+      if (!stop.signal.aborted) stoppedAt = Date.now();
       stop.abort(new Error(name));
     });
   }

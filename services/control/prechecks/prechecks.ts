@@ -1,0 +1,31 @@
+import * as destination from './destination.ts';
+import type { RunnablePrecheck } from './finding.ts';
+import { topicSettings } from './kafka.ts';
+import { registryAnswers } from './registry.ts';
+import * as server from './source-server.ts';
+import * as tables from './source-tables.ts';
+
+/** Everything that is looked at before a task starts, in this order. None of it changes anything. */
+export const prechecks: readonly RunnablePrecheck[] = [
+  server.sourceVersion,
+  server.sourceIsPrimary,
+  server.sourceWalLevel,
+  server.sourceReplicationRight,
+  server.sourceCapacity,
+  server.sourceEncoding,
+  server.sourceSlotLimits,
+  server.sourceLongTransactions,
+  tables.selectionMatches,
+  tables.tablesReadable,
+  tables.publicationRight,
+  tables.replicaIdentities,
+  tables.tablesLeftOut,
+  destination.destinationVersion,
+  destination.destinationServer,
+  destination.destinationUnused,
+  destination.destinationTables,
+  destination.destinationEmpty,
+  destination.replicaRole,
+  topicSettings,
+  registryAnswers,
+];

@@ -1,0 +1,42 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+export type ServiceName = 'capture' | 'sink-postgres';
+
+/**
+ * A service as a child process with an IPC channel: it drains when the channel ends, so also when we are killed.
+ * Its log comes on its stderr; a final error comes as a message (shared/service/run.ts).
+ */
+export function spawnService(
+  service: ServiceName,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+): ChildProcess {
+  const { script, isSource } = entryPoint(service);
+  const execArgv = isSource ? ['--import', tsxEntry()] : [];
+  return spawn(process.execPath, [...execArgv, script, ...argv], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    env: { ...process.env, ...env },
+  });
+}
+
+/** Makes this process the service, as exec would: it ends the process itself. */
+export async function becomeService(service: ServiceName, argv: readonly string[]): Promise<never> {
+  const { script } = entryPoint(service);
+  process.argv = [process.execPath, script, ...argv];
+  await import(pathToFileURL(script).href);
+  return new Promise<never>(() => undefined);
+}
+
+/** From its sources where they are, else as built. */
+function entryPoint(service: ServiceName): { script: string; isSource: boolean } {
+  const source = fileURLToPath(new URL(`../../${service}/main.ts`, import.meta.url));
+  if (existsSync(source)) return { script: source, isSource: true };
+  return { script: fileURLToPath(new URL(`../../${service}/main.js`, import.meta.url)), isSource: false };
+}
+
+function tsxEntry(): string {
+  return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+}
