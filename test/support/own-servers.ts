@@ -11,26 +11,23 @@ export type Own<Server> = Server & AsyncDisposable;
 /** Losing what was not yet on disk does not matter to tests: processes are killed here, never machines. */
 const carefree = { fsync: 'off', full_page_writes: 'off', shared_buffers: '64MB' };
 
-export async function ownPostgres(options: Omit<PostgresOptions, 'dataDir'> = {}): Promise<Own<PostgresServer>> {
-  const dir = temporaryDir('postgres');
-  const server = await startPostgres({
-    ...options,
-    dataDir: join(dir, 'data'),
-    settings: { ...carefree, ...options.settings },
-  });
-  return own(server, dir, () => server.kill());
+export function ownPostgres(options: Omit<PostgresOptions, 'dataDir'> = {}): Promise<Own<PostgresServer>> {
+  const settings = { ...carefree, ...options.settings };
+  const start = (dir: string) => startPostgres({ ...options, dataDir: join(dir, 'data'), settings });
+  return own('postgres', start, (server) => server.kill());
 }
 
-export async function ownKafka(brokers: 1 | 3 = 1): Promise<Own<KafkaServer>> {
-  const dir = temporaryDir('kafka');
-  const server = await startKafka({ brokers, dataDir: dir });
-  return own(server, dir, () => Promise.all(server.brokers.map((broker) => broker.kill())));
+export function ownKafka(brokers: 1 | 3 = 1): Promise<Own<KafkaServer>> {
+  const killAll = (server: KafkaServer) => Promise.all(server.brokers.map((broker) => broker.kill()));
+  return own('kafka', (dataDir) => startKafka({ brokers, dataDir }), killAll);
 }
 
-export async function ownRegistry(): Promise<Own<RegistryServer>> {
-  const dir = temporaryDir('registry');
-  const server = await startRegistry({ dataDir: dir });
-  return own(server, dir, () => server.kill());
+export function ownRegistry(): Promise<Own<RegistryServer>> {
+  return own(
+    'registry',
+    (dataDir) => startRegistry({ dataDir }),
+    (server) => server.kill(),
+  );
 }
 
 /** PostgreSQL may run as another account, which must be able to pass. */
@@ -40,11 +37,22 @@ export function temporaryDir(name: string): string {
   return dir;
 }
 
-function own<Server extends object>(server: Server, dir: string, kill: () => Promise<unknown>): Own<Server> {
-  return Object.assign(server, {
-    async [Symbol.asyncDispose]() {
-      await kill();
-      rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
-    },
-  });
+async function own<Server extends object>(
+  name: string,
+  start: (dir: string) => Promise<Server>,
+  kill: (server: Server) => Promise<unknown>,
+): Promise<Own<Server>> {
+  const dir = temporaryDir(name);
+  const remove = () => rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  try {
+    const server = await start(dir);
+    const dispose = async () => {
+      await kill(server);
+      remove();
+    };
+    return Object.assign(server, { [Symbol.asyncDispose]: dispose });
+  } catch (error) {
+    remove();
+    throw error;
+  }
 }
