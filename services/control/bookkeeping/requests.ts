@@ -24,6 +24,17 @@ export class SinkRequest {
     this.#key = [task.name, task.sink.name];
   }
 
+  /**
+   * One command at a time asks a sink: the lock lasts as long as the client's session.
+   * @throws SluiceError FENCE_TIMEOUT when another one does.
+   */
+  async lock(): Promise<void> {
+    if (await tryLock(this.#client, this.#key)) return;
+    throw new SluiceError('FENCE_TIMEOUT', `another fence, comparison or cutover of task ${this.#key[0]} runs`, {
+      remedy: 'Wait for it to end.',
+    });
+  }
+
   /** Replaces a request that is there already: of an earlier command that was interrupted. */
   async ask(kind: RequestKind, lsn: Lsn | null): Promise<void> {
     await this.#client.query(
@@ -43,6 +54,13 @@ export class SinkRequest {
     return rows[0] ?? null;
   }
 
+  /** Of the request that is there, as text. */
+  async lsn(): Promise<string> {
+    const sql = 'SELECT lsn FROM sluice.request WHERE task = $1 AND sink = $2';
+    const { rows } = await this.#client.query<{ lsn: string | null }>(sql, [...this.#key]);
+    return rows[0]?.lsn ?? '';
+  }
+
   /** @throws SluiceError FENCE_TIMEOUT; the signal's reason */
   async reached(deadline: number, signal: AbortSignal): Promise<void> {
     for (;;) {
@@ -56,7 +74,32 @@ export class SinkRequest {
     }
   }
 
+  /** Takes back what a command that was killed left behind; a sink would stand still for ever. */
+  async sweep(): Promise<void> {
+    if (!(await tryLock(this.#client, this.#key))) return;
+    const sql = `DELETE FROM sluice.request WHERE task = $1 AND sink = $2 AND kind <> 'finish'`;
+    await this.#client.query(sql, [...this.#key]);
+    await this.#client.query(`SELECT pg_advisory_unlock(${LOCK})`, lockValues(this.#key));
+  }
+
+  /** For a request after which the sink ends: once it is reached there is no way back. */
+  async withdrawUnreached(): Promise<void> {
+    const sql = `DELETE FROM sluice.request WHERE task = $1 AND sink = $2 AND state = 'requested'`;
+    await this.#client.query(sql, [...this.#key]);
+  }
+
   async withdraw(): Promise<void> {
     await this.#client.query('DELETE FROM sluice.request WHERE task = $1 AND sink = $2', [...this.#key]);
   }
+}
+
+const LOCK = 'hashtext($1), hashtext($2)';
+
+function lockValues([task, sink]: readonly [string, string]): string[] {
+  return ['sluice.control', `${task}/${sink}`];
+}
+
+async function tryLock(client: pg.Client, key: readonly [string, string]): Promise<boolean> {
+  const { rows } = await client.query(`SELECT pg_try_advisory_lock(${LOCK})::text AS locked`, lockValues(key));
+  return (rows[0] as { locked: string } | undefined)?.locked === 'true';
 }

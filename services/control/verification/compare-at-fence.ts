@@ -69,9 +69,14 @@ async function openPairs(options: CompareOptions): Promise<OpenedPairs> {
   const control = await connect(task.destination, { applicationName: 'sluice compare', end: 'destination' });
   const request = new SinkRequest(control, task);
   try {
-    return await atConsistentPoint(options, request, count);
+    await request.lock();
+    try {
+      return await atConsistentPoint(options, request, count);
+    } finally {
+      await request.withdraw();
+    }
   } finally {
-    await request.withdraw().finally(() => control.end());
+    await control.end();
   }
 }
 

@@ -25,7 +25,7 @@ export async function makeConsistentPoint(
   const client = await connect(endpoint, { applicationName: 'sluice compare', end: 'source', replication: true });
   const name = `sluice_compare_${process.pid}_${Date.now().toString(36)}`;
   const pid = (client as unknown as { processID: number }).processID;
-  let late: Promise<SluiceError> | undefined;
+  let late: Promise<SluiceError> | null = null;
   const timer = setTimeout(() => {
     late = giveUp(endpoint, pid, timeoutSeconds);
   }, timeoutSeconds * 1000);
@@ -38,7 +38,7 @@ export async function makeConsistentPoint(
     return { lsn: parseLsn(row.consistent_point), snapshot: row.snapshot_name, release: () => client.end() };
   } catch (error) {
     await client.end().catch(() => undefined);
-    if (late) throw await late;
+    if (late !== null) throw await late;
     const noneFree = (error as { code?: unknown }).code === '53400';
     if (noneFree) throw new SluiceError('SOURCE_NO_SLOT_FREE', (error as Error).message, { cause: error });
     throw postgresFailure(error, { end: 'source' });

@@ -1,0 +1,54 @@
+import type { TableStatus, TaskStatus } from './task-status.ts';
+import { bytesText, countText, durationText } from './units.ts';
+
+/** The status for people: what matters first, tables last. */
+export function statusText(status: TaskStatus): string {
+  const { positions, batches, transactions, lsn, slot, lag } = status;
+  const lines = [
+    `task         ${status.task} (sink ${status.sink}; ${status.types.join(', ')})`,
+    `phase        ${status.phase}${status.detail === '' ? '' : `: ${status.detail}`}`,
+    `lag          ${lag === null ? 'nothing applied yet' : `${bytesText(lag.bytes)}, ${durationText(lag.seconds)}`}`,
+    `positions    published ${positions.published}, applied ${positions.applied}`,
+    `batches      published ${batches.published}, applied ${batches.applied}`,
+    `transactions published ${transactions.published}, applied ${transactions.applied}`,
+    `LSNs         source ${lsn.source ?? '-'}, published ${lsn.published ?? '-'}, applied ${lsn.applied ?? '-'}`,
+    slot === null ? 'slot         none' : `slot         ${slotText(slot)}`,
+  ];
+  if (status.epoch)
+    lines.push(`capture      epoch ${status.epoch.id}, since ${status.epoch.startedAt} on ${status.epoch.host}`);
+  if (status.conflicts > 0n) lines.push(`conflicts    ${status.conflicts} updates or deletes met no row`);
+  for (const { section, done, total } of status.sections) lines.push(`objects      ${section}: ${done} of ${total}`);
+  for (const sentence of status.waitsFor) lines.push(`waits        ${sentence}`);
+  for (const { what, message } of status.unavailable) lines.push(`unavailable  ${what}: ${message}`);
+  for (const error of status.errors) {
+    lines.push(
+      `error        ${error.service}: ${error.code}: ${error.message}`,
+      `             remedy: ${error.remedy}`,
+    );
+  }
+  return [...lines, ...tableLines(status.tables)].join('\n');
+}
+
+function slotText(slot: NonNullable<TaskStatus['slot']>): string {
+  const state = slot.active ? 'streaming' : 'not in use';
+  const wal = slot.walStatus === null || slot.walStatus === 'reserved' ? '' : `, WAL ${slot.walStatus}`;
+  return `${slot.name}: ${state}, confirmed ${slot.confirmedFlush ?? '-'}, keeps ${bytesText(slot.retainedBytes)} of WAL${wal}`;
+}
+
+function tableLines(tables: readonly TableStatus[]): string[] {
+  if (tables.length === 0) return [];
+  const names = tables.map(({ schema, name }) => `${schema}.${name}`);
+  const width = Math.min(48, Math.max(5, ...names.map((name) => name.length)));
+  const header = `\n${'table'.padEnd(width)}  state    ${'rows'.padStart(13)}${'read'.padStart(13)}${'loaded'.padStart(13)}`;
+  return [
+    header,
+    ...tables.map((table, index) => {
+      const cells = [table.rows, table.rowsRead, table.rowsLoaded].map((rows) => cell(rows));
+      return `${(names[index] ?? '').padEnd(width)}  ${table.state.padEnd(9)}${cells.join('')}`;
+    }),
+  ];
+}
+
+function cell(rows: number | null): string {
+  return (rows === null ? '?' : countText(rows)).padStart(13);
+}
