@@ -76,3 +76,6 @@ export function slotName(task: string): string {
 export function publicationName(task: string): string {
   return slotName(task);
 }
+
+/** 'SLUI': the class of a task's advisory lock at the source; the other half is hashtext(slotName(task)). */
+export const SOURCE_LOCK_CLASS = 0x534c_5549;

@@ -1,0 +1,45 @@
+import type pg from 'pg';
+import { postgresFailure } from '../../../shared/postgres/failure.ts';
+import type { Task } from '../../../shared/task/task.ts';
+import { hasBookkeeping } from '../bookkeeping/destination-state.ts';
+
+const tables = ['request', 'object', 'chunk', 'table_load', 'sink', 'position'] as const;
+
+export interface ReleasedBookkeeping {
+  readonly rows: number;
+  /** The schema `sluice` held nothing else and is gone. */
+  readonly schema: boolean;
+}
+
+/** Deletes the bookkeeping of this sink of the task; migrated tables stay as they are. */
+export async function releaseBookkeeping(client: pg.Client, task: Task): Promise<ReleasedBookkeeping> {
+  if (!(await hasBookkeeping(client))) return { rows: 0, schema: false };
+  try {
+    await client.query('BEGIN');
+    let deleted = 0;
+    for (const table of tables) {
+      const sql = `DELETE FROM sluice."${table}" WHERE task = $1 AND sink = $2`;
+      deleted += (await client.query(sql, [task.name, task.sink.name])).rowCount ?? 0;
+    }
+    const schema = await dropWhenEmpty(client);
+    await client.query('COMMIT');
+    return { rows: deleted, schema };
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw postgresFailure(error, { end: 'destination' });
+  }
+}
+
+/** Only our tables, all empty, and nothing else in the schema: RESTRICT would refuse, and so would the transaction. */
+async function dropWhenEmpty(client: pg.Client): Promise<boolean> {
+  const left = tables.map((table) => `(SELECT count(*) FROM sluice."${table}")`).join(' + ');
+  const { rows } = await client.query<{ left: string; relations: string }>(
+    `SELECT ${left} AS left, (SELECT count(*) FROM pg_catalog.pg_class c
+       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname = 'sluice' AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')) AS relations`,
+  );
+  if (Number(rows[0]?.left) > 0 || Number(rows[0]?.relations) !== tables.length) return false;
+  await client.query(`DROP TABLE ${tables.map((table) => `sluice."${table}"`).join(', ')}`);
+  await client.query('DROP SCHEMA sluice');
+  return true;
+}
