@@ -1,7 +1,14 @@
 import { SluiceError } from '../errors.ts';
 import { lsnFromBigint, parseLsn } from '../postgres/lsn.ts';
 import { AvroReader } from './avro-binary.ts';
-import { type ChangeEvent, type ColumnValue, type EventTransaction, type TableShape, UNKNOWN } from './change-event.ts';
+import {
+  type ChangeEvent,
+  type ColumnValue,
+  type EventTransaction,
+  type TableShape,
+  type Truncate,
+  UNKNOWN,
+} from './change-event.ts';
 import { type ColumnKind, columnKind, readValue } from './column-value.ts';
 import { WIRE_HEADER_BYTES } from './event-encoder.ts';
 
@@ -71,8 +78,9 @@ export class EnvelopeDecoder {
     const totalOrder = reader.long();
     const tableOrder = reader.long();
     const truncate = reader.byte() === 0 ? null : readTruncate();
-    const base = { shape: this.shape, transaction, lsn, position, ordinal, totalOrder, tableOrder };
-    return { event: changeOf({ op, before, after, moved, truncate }, base), epoch, incarnation, timeline };
+    const { shape } = this;
+    const base = { shape, transaction, lsn, position, ordinal, totalOrder, tableOrder, op, before, after };
+    return { event: checkedChange(base, moved, truncate), epoch, incarnation, timeline };
   }
 
   #readTuple(): ColumnValue[] | null {
@@ -133,7 +141,7 @@ function readNames(): Set<string> {
   return names;
 }
 
-function readTruncate() {
+function readTruncate(): Truncate {
   const tables: { schema: string; name: string }[] = [];
   for (let count = reader.integer(); count !== 0; count = reader.integer()) {
     for (let index = 0; index < count; index++) tables.push({ schema: reader.string(), name: reader.string() });
@@ -141,20 +149,23 @@ function readTruncate() {
   return { tables, restartIdentity: reader.boolean() };
 }
 
-interface Parts {
+type Base = Omit<ChangeEvent, 'op' | 'before' | 'after'> & {
   readonly op: string;
   readonly before: ColumnValue[] | null;
   readonly after: ColumnValue[] | null;
-  readonly moved: boolean;
-  readonly truncate: ReturnType<typeof readTruncate> | null;
-}
+};
 
-type Base = Pick<ChangeEvent, 'shape' | 'transaction' | 'lsn' | 'position' | 'ordinal' | 'totalOrder' | 'tableOrder'>;
-
-function changeOf({ op, before, after, moved, truncate }: Parts, base: Base): ChangeEvent {
-  if (op === 'c' && after && !before) return { ...base, op, before: null, after };
-  if (op === 'u' && after) return { ...base, op, before, after };
-  if (op === 'd' && before && !after) return { ...base, op, before, after: null, moved };
-  if (op === 't' && truncate) return { ...base, op, before: null, after: null, truncate };
-  throw new RangeError(`op ${op} with such rows`);
+/** Completes the object in place: a copy of every event would cost as much as reading it. */
+function checkedChange(base: Base, moved: boolean, truncate: Truncate | null): ChangeEvent {
+  const { op, before, after } = base;
+  const complete =
+    (op === 'c' && after !== null && before === null) ||
+    (op === 'u' && after !== null) ||
+    (op === 'd' && after === null && before !== null) ||
+    (op === 't' && truncate !== null);
+  if (!complete) throw new RangeError(`op ${op} with such rows`);
+  const change = base as { moved?: boolean; truncate?: Truncate | null };
+  if (op === 'd') change.moved = moved;
+  if (op === 't') change.truncate = truncate;
+  return base as ChangeEvent;
 }
