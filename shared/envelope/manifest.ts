@@ -78,7 +78,15 @@ export const manifestRecord = z.discriminatedUnion('kind', [
     /** pgoutput options of START_REPLICATION. */
     options: z.record(z.string(), z.string()),
     /** Selected tables (leaves of partitioned ones), each with its topic. */
-    tables: z.array(tableName.extend({ oid: z.number(), topic: z.string(), partitions: z.number().int() })),
+    tables: z.array(
+      tableName.extend({
+        oid: z.number(),
+        topic: z.string(),
+        partitions: z.number().int(),
+        /** Digest of columns, types, key and replica identity, for capture to see that they are still the same. */
+        shape: z.string(),
+      }),
+    ),
     /** Replica identities as they were before Sluice changed them, for release to put back. */
     replicaIdentities: z.array(tableName.extend({ was: z.enum(['d', 'n', 'i', 'f']), index: z.string().nullable() })),
     startedAt: z.string(),

@@ -32,7 +32,7 @@ class Log {
         slot: 's',
         publication: 's',
         options: {},
-        tables: [{ ...table, oid: 1, topic: 't.public.orders', partitions: 1 }],
+        tables: [{ ...table, oid: 1, topic: 't.public.orders', partitions: 1, shape: 's' }],
         replicaIdentities: [],
         startedAt: '2026-01-01T00:00:00Z',
         host: 'h',

@@ -79,13 +79,13 @@ class SerialManifestWriter implements ManifestWriter {
     const at = this.state.nextOffset;
     const header = { incarnation: this.incarnation, epoch: this.epoch, at, lsn: body.lsn ?? this.state.lsn };
     const record = { ...body, ...header } as ManifestRecord;
-    await failpoint('capture.before-append');
+    failpoint('capture.before-append');
     const answers = await this.#producer.send(
       [{ topic: this.#topic, partition: 0, key: null, value: encodeManifestRecord(record) }],
       { floor: () => at },
     );
     this.#checkAnswer(answers, at);
-    await failpoint('capture.after-append');
+    failpoint('capture.after-append');
     const verdict = fold(this.state, at, record);
     if (!verdict.counts) throw new SluiceError('INTERNAL', `own manifest record does not count: ${verdict.why}`);
     return at;

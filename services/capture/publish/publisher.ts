@@ -4,7 +4,7 @@ import type { FloorLookup, OutgoingRecord, Producer, Written } from '../../../sh
 import { failpoint } from '../../../shared/service/failpoint.ts';
 import type { CommittedTransaction } from '../stream/transaction-assembler.ts';
 import type { Batch } from './batch-builder.ts';
-import type { BatchEncoder } from './event-encoder.ts';
+import type { BatchEncoder } from './batch-encoder.ts';
 import type { ManifestWriter } from './manifest-writer.ts';
 
 export interface PublisherOptions {
@@ -91,7 +91,7 @@ export class Publisher {
     const { events, bytes, transactions, complete, open, closes, lsn } = batch;
     const [first, last] = [events[0], events.at(-1)];
     if (!first || !last) throw new SluiceError('INTERNAL', 'an empty batch');
-    await failpoint('capture.after-events');
+    failpoint('capture.after-events');
     await this.#options.writer.append({
       kind: 'batch',
       lsn,
@@ -102,11 +102,17 @@ export class Publisher {
       complete: complete && publicPart(complete),
       open,
       closes,
-      segments: written.map(({ topic, partition, offset, count, crc32c }) => ({ topic, partition, offset, count, crc32c })),
+      segments: written.map(({ topic, partition, offset, count, crc32c }) => ({
+        topic,
+        partition,
+        offset,
+        count,
+        crc32c,
+      })),
     });
     this.#inFlight -= 1;
     this.#bytes -= bytes;
-    if (open) await failpoint('capture.mid-transaction');
+    if (open) failpoint('capture.mid-transaction');
     this.#options.onAppended();
   }
 }

@@ -52,6 +52,6 @@ export class Acknowledger {
     this.#options.sendStatus(lsn, replyRequested);
     if (lsn === this.#acknowledged) return;
     this.#acknowledged = lsn;
-    void failpoint('capture.after-acknowledge');
+    failpoint('capture.after-acknowledge');
   }
 }

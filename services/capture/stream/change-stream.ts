@@ -4,7 +4,7 @@ import { SluiceError } from '../../../shared/errors.ts';
 import type { Producer } from '../../../shared/kafka/interfaces.ts';
 import { type Lsn, ZERO_LSN } from '../../../shared/postgres/lsn.ts';
 import { BatchBuilder } from '../publish/batch-builder.ts';
-import type { BatchEncoder } from '../publish/event-encoder.ts';
+import type { BatchEncoder } from '../publish/batch-encoder.ts';
 import type { ManifestWriter } from '../publish/manifest-writer.ts';
 import { Publisher } from '../publish/publisher.ts';
 import { Acknowledger } from './acknowledger.ts';

@@ -7,7 +7,7 @@ import { postgresFailure } from '../../../shared/postgres/failure.ts';
 import { quoteIdentifier } from '../../../shared/postgres/identifiers.ts';
 import { formatLsn, type Lsn } from '../../../shared/postgres/lsn.ts';
 import { startReplicationFailure } from './replication-failure.ts';
-import { readKeepalive, standbyStatus, walMessageLsn, WAL_MESSAGE_HEADER } from './replication-messages.ts';
+import { readKeepalive, standbyStatus, WAL_MESSAGE_HEADER, walMessageLsn } from './replication-messages.ts';
 
 /** What the source sends, called in order and synchronously: the bytes are valid during the call only. */
 export interface WalReceiver {
@@ -49,6 +49,11 @@ export class ReplicationConnection {
   static async open(endpoint: PostgresEndpoint, applicationName: string): Promise<ReplicationConnection> {
     const client = await connect(endpoint, { applicationName, end: 'source', replication: true });
     return new ReplicationConnection(client, endpoint);
+  }
+
+  /** For what takes a session of its own accord; statements without parameters only. */
+  get client(): pg.Client {
+    return this.#client;
   }
 
   /** Process id of the walsender. */
@@ -153,6 +158,8 @@ function dispatch(chunk: Buffer, receiver: WalReceiver): void {
 }
 
 function startCommand({ slot, options, from }: StreamStart): string {
-  const list = Object.entries(options).map(([name, value]) => `${quoteIdentifier(name)} '${value.replaceAll("'", "''")}'`);
+  const list = Object.entries(options).map(
+    ([name, value]) => `${quoteIdentifier(name)} '${value.replaceAll("'", "''")}'`,
+  );
   return `START_REPLICATION SLOT ${quoteIdentifier(slot)} LOGICAL ${formatLsn(from)} (${list.join(', ')})`;
 }

@@ -7,7 +7,9 @@ export function startReplicationFailure(error: unknown, source: EndDescription, 
   const code = codeOf(sqlstate(error), started);
   if (code === null) return postgresFailure(error, source);
   const message = error instanceof Error ? error.message : String(error);
-  return new SluiceError(code, `source (${source.host}:${source.port}/${source.database}): ${message}`, { cause: error });
+  return new SluiceError(code, `source (${source.host}:${source.port}/${source.database}): ${message}`, {
+    cause: error,
+  });
 }
 
 function codeOf(state: string | undefined, started: boolean): ErrorCode | null {

@@ -82,15 +82,19 @@ export class TransactionAssembler {
         return;
       }
       case 'commit':
-        return this.#commit(message);
+        this.#commit(message);
+        return;
       case 'relation':
-        return this.#describe(message.relation);
+        this.#describe(message.relation);
+        return;
       case 'insert':
       case 'update':
       case 'delete':
-        return this.#change(message, lsn, bytes);
+        this.#change(message, lsn, bytes);
+        return;
       case 'truncate':
-        return this.#truncate(message.relations, message.restartIdentity, lsn, bytes);
+        this.#truncate(message.relations, message.restartIdentity, lsn, bytes);
+        return;
       case 'message':
         if (!message.transactional) return;
         this.#next();
@@ -113,9 +117,11 @@ export class TransactionAssembler {
     const { table, key } = bound;
     switch (message.type) {
       case 'insert':
-        return this.#emit(table, { op: 'c', before: null, after: message.after }, { lsn, bytes });
+        this.#emit(table, { op: 'c', before: null, after: message.after }, { lsn, bytes });
+        return;
       case 'delete':
-        return this.#emit(table, { op: 'd', before: message.before, after: null, moved: false }, { lsn, bytes });
+        this.#emit(table, { op: 'd', before: message.before, after: null, moved: false }, { lsn, bytes });
+        return;
       case 'update': {
         const { before } = message;
         const after = before ? withKey(message.after, before, key) : message.after;

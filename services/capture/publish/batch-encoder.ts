@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { EventCodec, EventEncoder } from '../../../shared/envelope/codec.ts';
+import type { EventCodec } from '../../../shared/envelope/codec.ts';
+import type { EventEncoder } from '../../../shared/envelope/event-encoder.ts';
 import { partitionOf } from '../../../shared/envelope/partitioner.ts';
 import { rowKey } from '../../../shared/envelope/row-key.ts';
 import { SluiceError } from '../../../shared/errors.ts';

@@ -1,0 +1,128 @@
+import { openCodec } from '../../shared/envelope/codec.ts';
+import { isSluiceError } from '../../shared/errors.ts';
+import type { Kafka } from '../../shared/kafka/interfaces.ts';
+import type { Lsn } from '../../shared/postgres/lsn.ts';
+import type { Logger } from '../../shared/service/logger.ts';
+import type { Task } from '../../shared/task/task.ts';
+import { BatchEncoder } from './publish/batch-encoder.ts';
+import type { ManifestWriter } from './publish/manifest-writer.ts';
+import { Resources } from './resources.ts';
+import type { Keeper } from './snapshot/keeper.ts';
+import { readSource } from './snapshot-part.ts';
+import { makeSlot } from './start/new-slot.ts';
+import { openSource, type SourceSession } from './start/source-session.ts';
+import { type Start, type StartKafka, startPath } from './start/start-path.ts';
+import { ChangeStream } from './stream/change-stream.ts';
+import type { ReplicationConnection } from './stream/replication-connection.ts';
+import { together } from './together.ts';
+
+export interface CaptureContext {
+  readonly task: Task;
+  readonly kafka: Kafka;
+  readonly log: Logger;
+  readonly takeOver: boolean;
+  /** Called when nothing was refused: from here on it is an attempt of a task that runs. */
+  readonly onStarted: () => void;
+}
+
+/**
+ * One attempt: source -> topics, until `signal` aborts, or until a task without a stream is read.
+ * Nothing in here is tried twice; the next attempt takes the start path again.
+ * @throws SluiceError what ended the attempt
+ */
+export async function captureOnce(context: CaptureContext, signal: AbortSignal): Promise<void> {
+  const { task } = context;
+  const resources = new Resources();
+  let writer: ManifestWriter | null = null;
+  try {
+    const source = resources.add(await openSource(task, { takeOver: context.takeOver, signal }));
+    const kafka = await openStartKafka(context, resources);
+    const start = await startPath(task, source, { kafka, signal });
+    writer = start.writer;
+    context.onStarted();
+    const keeper = await newSlot(context, { source, start, signal });
+    if (keeper) resources.add(keeper);
+    await together(signal, [
+      (stop) => readSource({ ...context, start, keeper, signal: stop }),
+      (stop) => streamChanges(context, { source, start, resources, signal: stop }),
+    ]);
+  } catch (error) {
+    if (writer) await recordStop(writer, error);
+    throw error;
+  } finally {
+    await resources.close();
+  }
+}
+
+async function openStartKafka({ task, kafka }: CaptureContext, resources: Resources): Promise<StartKafka> {
+  return {
+    admin: resources.add(await kafka.admin()),
+    fetcher: resources.add(await kafka.fetcher()),
+    producer: resources.add(await kafka.producer()),
+    openCodec: (origin) =>
+      openCodec(task.kafka.registry, { task: task.name, database: task.source.endpoint.database, ...origin }),
+  };
+}
+
+interface Attempt {
+  readonly source: SourceSession;
+  readonly start: Start;
+  readonly signal: AbortSignal;
+}
+
+/** The keeper of a new slot's snapshot; null when the slot is there already, or the task has none. */
+async function newSlot({ task, log }: CaptureContext, { source, start, signal }: Attempt): Promise<Keeper | null> {
+  const { replication } = source;
+  if (!replication || start.decision.kind === 'resume') return null;
+  const keeper = await makeSlot({ task, source, replication, start, signal });
+  log.info({ task: task.name }, 'slot made');
+  return keeper;
+}
+
+async function streamChanges(
+  { task, kafka, log }: CaptureContext,
+  { source, start, resources, signal }: Attempt & { resources: Resources },
+): Promise<void> {
+  const { replication } = source;
+  if (!replication) return;
+  const { writer, tables, codec, streamOptions } = start;
+  const { from, position } = streamStart(start);
+  const stream = new ChangeStream({
+    connection: replication,
+    start: { slot: writer.state.slot?.name ?? '', options: streamOptions, from },
+    position,
+    tables,
+    producer: resources.add(await kafka.producer()),
+    encoder: await BatchEncoder.open(codec, tables),
+    writer,
+    statusMilliseconds: await statusInterval(replication),
+    heartbeatMilliseconds: source.version >= FIRST_WITH_MESSAGES ? HEARTBEAT : HEARTBEAT_WITHOUT_MESSAGES,
+  });
+  log.info({ task: task.name, position, epoch: writer.epoch }, 'streaming');
+  await stream.run(signal);
+}
+
+/** A new slot starts at its consistent point, with the first position. */
+function streamStart({ decision, writer: { state } }: Start): { from: Lsn; position: bigint } {
+  if (decision.kind === 'resume') return decision;
+  return { from: state.slot?.consistentPoint as Lsn, position: state.position + 1n };
+}
+
+/** From 14 on a fence announces itself in the stream; before, heartbeats come often enough for it. */
+const FIRST_WITH_MESSAGES = 140_000;
+const HEARTBEAT = 10_000;
+const HEARTBEAT_WITHOUT_MESSAGES = 1_000;
+const LONGEST_STATUS_INTERVAL = 10_000;
+
+async function statusInterval(replication: ReplicationConnection): Promise<number> {
+  const [row] = await replication.query("SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'");
+  const timeout = Number(row?.setting);
+  return timeout > 0 ? Math.min(LONGEST_STATUS_INTERVAL, timeout / 3) : LONGEST_STATUS_INTERVAL;
+}
+
+/** For status; where the append fails too, the process's own report is all there is. */
+async function recordStop(writer: ManifestWriter, error: unknown): Promise<void> {
+  if (!isSluiceError(error) || error.retry !== 'stop') return;
+  const { code, message, remedy } = error;
+  await writer.append({ kind: 'stopped', code, message, remedy }).catch(() => undefined);
+}

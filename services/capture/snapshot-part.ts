@@ -1,0 +1,39 @@
+import type { CaptureContext } from './capture.ts';
+import { type Keeper, openKeeper } from './snapshot/keeper.ts';
+import { runSnapshot } from './snapshot/snapshot.ts';
+import { SNAPSHOT_PARTITIONS, type Start } from './start/start-path.ts';
+
+export interface SnapshotPart extends CaptureContext {
+  readonly start: Start;
+  /** Of the slot that this attempt made. */
+  readonly keeper: Keeper | null;
+  readonly signal: AbortSignal;
+}
+
+/** Publishes the schema and the rows that no earlier attempt has published. */
+export async function readSource({ task, kafka, log, start, keeper, signal }: SnapshotPart): Promise<void> {
+  const { writer: manifest } = start;
+  const tables = start.tables.map(({ selected, shape }) => ({ ...selected, shape }));
+  // Without a stream one snapshot serves schema and rows; beside a stream that runs, each read takes its own.
+  const own = keeper ?? (await ownKeeper());
+  try {
+    if (task.types.has('schema') && manifest.state.schema === null && own) {
+      const { publishSchema } = await import('./schema/publish-schema.ts');
+      await publishSchema({ task, tables, keeper: own, manifest, kafka });
+      log.info({ task: task.name }, 'schema published');
+    }
+    if (task.types.has('full')) {
+      const forRows = keeper ?? (task.types.has('incremental') ? null : own);
+      await runSnapshot({ task, tables, keeper: forRows, manifest, kafka, partitions: SNAPSHOT_PARTITIONS, signal });
+      log.info({ task: task.name }, 'rows published');
+    }
+  } finally {
+    await own?.close();
+  }
+
+  async function ownKeeper(): Promise<Keeper | null> {
+    const needed = task.types.has('schema') && manifest.state.schema === null;
+    if (!needed && task.types.has('incremental')) return null;
+    return openKeeper({ endpoint: task.source.endpoint, applicationName: `sluice ${task.name} keeper` });
+  }
+}

@@ -1,0 +1,105 @@
+import type pg from 'pg';
+import type { SourceFacts } from '../../../shared/envelope/start-decision.ts';
+import { SluiceError } from '../../../shared/errors.ts';
+import { connect, describeEnd } from '../../../shared/postgres/connection.ts';
+import { postgresFailure, sqlstate } from '../../../shared/postgres/failure.ts';
+import { parseLsn } from '../../../shared/postgres/lsn.ts';
+import { serverVersion } from '../../../shared/postgres/server-version.ts';
+import { identifySystem, timelineEnds } from '../../../shared/postgres/system.ts';
+import { publicationName, slotName, type Task } from '../../../shared/task/task.ts';
+import { ReplicationConnection } from '../stream/replication-connection.ts';
+import { lockTask } from './source-lock.ts';
+
+/** The sessions of one attempt at the source. */
+export interface SourceSession {
+  /** For catalogs. */
+  readonly sql: pg.Client;
+  /** The walsender, which holds the task's lock and later streams; null in a task without a stream: `sql` holds it. */
+  readonly replication: ReplicationConnection | null;
+  readonly version: number;
+  readonly database: string;
+  close(): Promise<void>;
+}
+
+export interface OpenSourceOptions {
+  readonly takeOver: boolean;
+  readonly signal: AbortSignal;
+}
+
+const OLDEST = 100_000;
+
+/** @throws SluiceError POSTGRES_*, SOURCE_TASK_RUNNING, SOURCE_NO_SLOT_FREE, CONFIG_INVALID before PostgreSQL 10 */
+export async function openSource(task: Task, { takeOver, signal }: OpenSourceOptions): Promise<SourceSession> {
+  const { endpoint } = task.source;
+  const applicationName = `sluice ${task.name}`;
+  const sql = await connect(endpoint, { applicationName, end: 'source' });
+  let replication: ReplicationConnection | null = null;
+  const close = async () => {
+    await replication?.close();
+    await sql.end().catch(() => undefined);
+  };
+  try {
+    const version = await serverVersion(sql);
+    if (version < OLDEST) throw new SluiceError('CONFIG_INVALID', 'the source is older than PostgreSQL 10');
+    if (task.types.has('incremental')) replication = await openReplication(task, applicationName);
+    if (replication && version >= 140_000) {
+      // So that the lock is not held for a process that was killed while the server made the slot.
+      await replication.query("SET client_connection_check_interval = '2s'");
+    }
+    await lockTask(replication?.client ?? sql, { name: slotName(task.name), takeOver, signal });
+    return { sql, replication, version, database: endpoint.database, close };
+  } catch (error) {
+    await close();
+    throw postgresFailure(error, describeEnd(endpoint, 'source'));
+  }
+}
+
+async function openReplication(task: Task, applicationName: string): Promise<ReplicationConnection> {
+  try {
+    return await ReplicationConnection.open(task.source.endpoint, applicationName);
+  } catch (error) {
+    if (sqlstate(error) !== '53300') throw error;
+    throw new SluiceError('SOURCE_NO_SLOT_FREE', 'the source has no free WAL sender (max_wal_senders)', {
+      cause: error,
+    });
+  }
+}
+
+/** Runs work with a session at the source; what the server or the connection fails with is classed. */
+export async function atSource<T>(task: Task, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw postgresFailure(error, describeEnd(task.source.endpoint, 'source'));
+  }
+}
+
+/** What startDecision wants to know, to be read before the epoch record is appended. */
+export async function readSourceFacts({ sql, replication }: SourceSession, task: Task): Promise<SourceFacts> {
+  const { systemIdentifier, timeline } = replication
+    ? await identifySystem(replication.client)
+    : await controlFile(sql);
+  const ends = replication ? await timelineEnds(replication.client, timeline) : new Map();
+  const publication = await sql.query('SELECT 1 FROM pg_publication WHERE pubname = $1', [publicationName(task.name)]);
+  const slot = await readSlot(sql, slotName(task.name));
+  return { systemIdentifier, timeline, timelineEnds: ends, slot, publicationExists: publication.rows.length > 0 };
+}
+
+async function controlFile(sql: pg.Client): Promise<{ systemIdentifier: string; timeline: number }> {
+  const { rows } = await sql.query<{ id: string; timeline: string }>(
+    'SELECT s.system_identifier AS id, c.timeline_id AS timeline FROM pg_control_system() s, pg_control_checkpoint() c',
+  );
+  return { systemIdentifier: rows[0]?.id ?? '', timeline: Number(rows[0]?.timeline) };
+}
+
+/** Columns that came with later versions are read through JSON, which has them or not. */
+async function readSlot(sql: pg.Client, name: string): Promise<SourceFacts['slot']> {
+  const { rows } = await sql.query<{ slot: string }>(
+    'SELECT to_jsonb(s)::text AS slot FROM pg_replication_slots s WHERE slot_name = $1',
+    [name],
+  );
+  if (!rows[0]) return null;
+  const slot = JSON.parse(rows[0].slot) as Record<string, string | null>;
+  const invalid = slot.wal_status === 'lost' || slot.invalidation_reason != null || slot.confirmed_flush_lsn == null;
+  return { name, confirmedFlush: parseLsn(slot.confirmed_flush_lsn ?? '0/0'), invalid };
+}

@@ -1,0 +1,165 @@
+import { hostname } from 'node:os';
+import type { EventCodec } from '../../../shared/envelope/codec.ts';
+import type { ManifestState } from '../../../shared/envelope/fold.ts';
+import {
+  checkSameSource,
+  type SourceFacts,
+  type StartDecision,
+  startDecision,
+} from '../../../shared/envelope/start-decision.ts';
+import { SluiceError } from '../../../shared/errors.ts';
+import type { Fetcher, Producer, TopicAdmin } from '../../../shared/kafka/interfaces.ts';
+import { manifestTopic, schemaTopic, snapshotTopic } from '../../../shared/kafka/topic-names.ts';
+import { quoteIdentifier, tableKey } from '../../../shared/postgres/identifiers.ts';
+import { failpoint } from '../../../shared/service/failpoint.ts';
+import { publicationName, slotName, type Task } from '../../../shared/task/task.ts';
+import { type ManifestWriter, manifestWriter } from '../publish/manifest-writer.ts';
+import { readSelection } from '../schema/selected-tables.ts';
+import { readManifest } from './manifest-history.ts';
+import { checkPartitionEnds } from './partition-ends.ts';
+import { checkSource } from './source-checks.ts';
+import { identitiesToChange, type ReplicaIdentities, SourceObjects } from './source-objects.ts';
+import { atSource, readSourceFacts, type SourceSession } from './source-session.ts';
+import { checkDefinition, definitionHash, epochTable, type TaskTable, taskTables } from './task-tables.ts';
+
+/** Of `<task>.snapshot`; the same for every task, since it may never change. */
+export const SNAPSHOT_PARTITIONS = 4;
+
+export interface StartKafka {
+  readonly admin: TopicAdmin;
+  readonly fetcher: Fetcher;
+  /** For the manifest. */
+  readonly producer: Producer;
+  openCodec(origin: { incarnation: string; epoch: string; timeline: number }): EventCodec;
+}
+
+export interface Start {
+  readonly decision: StartDecision;
+  readonly writer: ManifestWriter;
+  readonly tables: readonly TaskTable[];
+  readonly codec: EventCodec;
+  /** Replica identities that this task changed or is to change. */
+  readonly identities: ReplicaIdentities;
+  /** pgoutput's. */
+  readonly streamOptions: Readonly<Record<string, string>>;
+}
+
+/**
+ * The way into every attempt, also after every error: look at everything, refuse what cannot be, and only then
+ * append the epoch record. The manifest is read before it and the record must stand right at the end of what was
+ * read, so nobody appended in between; confirmed_flush_lsn is read before the append, so a slot that is found
+ * ahead of the manifest was really moved by somebody else.
+ * @throws SluiceError
+ */
+export async function startPath(
+  task: Task,
+  source: SourceSession,
+  { kafka, signal }: { kafka: StartKafka; signal: AbortSignal },
+): Promise<Start> {
+  const selected = await atSource(task, () => readSelection(source.sql, task));
+  const state = await knownManifest(task, kafka, signal);
+  const before = state.nextOffset;
+  const facts = await atSource(task, () => readSourceFacts(source, task));
+  checkHistory(task, state, facts);
+  const changes = identitiesToChange(task, selected);
+  const full = new Set(changes.map((table) => tableKey(table)));
+  const tables = taskTables(task, state, { selected, full });
+  if (task.types.has('incremental')) await checkStart(source, { task, state, facts, tables, before });
+  if (!isResumed(state)) await atSource(task, () => checkSource(source.sql, task, selected));
+
+  const writer = manifestWriter({ topic: manifestTopic(task.name), producer: kafka.producer, state });
+  const { incarnation, epoch } = writer;
+  const codec = kafka.openCodec({ incarnation, epoch, timeline: facts.timeline });
+  for (const { shape, topic } of tables) await codec.encoder(shape, topic);
+  await kafka.admin.ensureTopics(topicsOf(task, tables));
+  await checkPartitionEnds(state, { fetcher: kafka.fetcher, codec, signal });
+
+  const identities = union(state.epoch?.replicaIdentities ?? [], changes);
+  const streamOptions = pgoutputOptions(task, source.version);
+  await writer.append({
+    kind: 'epoch',
+    task: task.name,
+    definition: { hash: definitionHash(task), types: [...task.types] },
+    source: {
+      systemIdentifier: facts.systemIdentifier,
+      timeline: facts.timeline,
+      database: source.database,
+      serverVersion: source.version,
+    },
+    slot: slotName(task.name),
+    publication: publicationName(task.name),
+    options: streamOptions,
+    tables: tables.map(epochTable),
+    replicaIdentities: identities,
+    startedAt: new Date().toISOString(),
+    host: hostname(),
+    pid: process.pid,
+  });
+  failpoint('capture.after-epoch');
+  const decision = startDecision(state, facts, before);
+  return { decision, writer, tables, codec, identities, streamOptions };
+}
+
+async function knownManifest(task: Task, kafka: StartKafka, signal: AbortSignal): Promise<ManifestState> {
+  const topic = manifestTopic(task.name);
+  const exists = (await kafka.admin.existing([topic])).has(topic);
+  // A topic that does not exist is read as one that holds nothing.
+  return readManifest(exists ? kafka.fetcher : nothing, topic, signal);
+}
+
+const nothing: Pick<Fetcher, 'watermarks' | 'tail'> = {
+  watermarks: async () => ({ low: 0n, high: 0n }),
+  tail: async () => [],
+};
+
+function checkHistory(task: Task, state: ManifestState, facts: SourceFacts): void {
+  if (state.epoch) checkSameSource(state.epoch.source, state.lsn, facts);
+  checkDefinition(task, state);
+}
+
+function isResumed(state: ManifestState): boolean {
+  return state.slot?.consistentPoint != null;
+}
+
+interface StartQuestion {
+  readonly task: Task;
+  readonly state: ManifestState;
+  readonly facts: SourceFacts;
+  readonly tables: readonly TaskTable[];
+  readonly before: bigint;
+}
+
+/** The decision as it will be, so that a start that must be refused appends nothing. */
+async function checkStart(source: SourceSession, { task, state, facts, tables, before }: StartQuestion): Promise<void> {
+  if (startDecision(state, facts, before).kind !== 'resume') return;
+  const published = await atSource(task, () => new SourceObjects(source.sql, task).publishedTables());
+  const listed = tables.every(({ shape }) => published.has(shape.oid)) && published.size === tables.length;
+  if (listed) return;
+  const detail = `publication ${publicationName(task.name)} lists ${published.size} tables, the task publishes ${tables.length}`;
+  throw new SluiceError(
+    'SOURCE_PUBLICATION_CHANGED',
+    facts.publicationExists ? detail : 'the publication of the task is gone',
+  );
+}
+
+function topicsOf(task: Task, tables: readonly TaskTable[]) {
+  return [
+    { topic: manifestTopic(task.name), partitions: 1 },
+    { topic: schemaTopic(task.name), partitions: 1 },
+    { topic: snapshotTopic(task.name), partitions: SNAPSHOT_PARTITIONS },
+    ...tables.map(({ topic, partitions }) => ({ topic, partitions })),
+  ];
+}
+
+/** Of several attempts: the identity that a table had before the first. */
+function union(earlier: ReplicaIdentities, now: ReplicaIdentities): ReplicaIdentities {
+  const known = new Set(earlier.map((table) => tableKey(table)));
+  return [...earlier, ...now.filter((table) => !known.has(tableKey(table)))];
+}
+
+/** Logical messages carry fences; before 14 pgoutput has none. */
+function pgoutputOptions(task: Task, version: number): Record<string, string> {
+  const publication = quoteIdentifier(publicationName(task.name));
+  const options = { proto_version: '1', publication_names: publication };
+  return version >= 140_000 ? { ...options, messages: 'true' } : options;
+}

@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import type { TableShape } from '../../../shared/envelope/change-event.ts';
+import type { ManifestState } from '../../../shared/envelope/fold.ts';
+import type { RecordOf } from '../../../shared/envelope/manifest.ts';
+import { SluiceError } from '../../../shared/errors.ts';
+import { tableTopic } from '../../../shared/kafka/topic-names.ts';
+import { tableKey } from '../../../shared/postgres/identifiers.ts';
+import type { SelectedTable } from '../../../shared/task/selected-tables.ts';
+import type { Task } from '../../../shared/task/task.ts';
+import type { StreamedTable } from '../stream/streamed-table.ts';
+
+type EpochTable = RecordOf<'epoch'>['tables'][number];
+
+/** A table that the task carries, with the topic of its events. */
+export interface TaskTable extends StreamedTable {
+  readonly selected: SelectedTable;
+}
+
+/** Something was published that depends on selection and shapes: both stay as they are from then on. */
+export function isSettled(state: ManifestState): boolean {
+  return state.slot?.consistentPoint != null || state.schema !== null || state.reads.size > 0;
+}
+
+/**
+ * The tables of this attempt: what the task selects, or, once settled, what earlier epochs published.
+ * `full`: those that get REPLICA IDENTITY FULL have it in their shapes already.
+ * @throws SluiceError SOURCE_TABLE_CHANGED when a table of an earlier epoch is gone or has another shape
+ */
+export function taskTables(
+  task: Task,
+  state: ManifestState,
+  { selected, full }: { selected: readonly SelectedTable[]; full: ReadonlySet<string> },
+): TaskTable[] {
+  const now = selected.map((table) => (full.has(tableKey(table.shape)) ? withFullIdentity(table) : table));
+  if (!isSettled(state)) return now.map((table) => newTable(task, table));
+  const byOid = new Map(now.map((table) => [table.shape.oid, table]));
+  return (state.epoch?.tables ?? []).map((known) => knownTable(known, byOid.get(known.oid)));
+}
+
+/** @throws SluiceError SOURCE_TABLE_CHANGED when a shape is another than the one given */
+export function checkShapes(tables: readonly TaskTable[], selected: readonly SelectedTable[]): void {
+  const byOid = new Map(selected.map((table) => [table.shape.oid, table]));
+  for (const table of tables) knownTable(epochTable(table), byOid.get(table.shape.oid));
+}
+
+export function epochTable({ shape, topic, partitions }: TaskTable): EpochTable {
+  const { schema, name, oid } = shape;
+  return { schema, name, oid, topic, partitions, shape: shapeDigest(shape) };
+}
+
+function newTable(task: Task, selected: SelectedTable): TaskTable {
+  const { shape } = selected;
+  return { shape, selected, topic: tableTopic(task.name, shape), partitions: task.kafka.partitions };
+}
+
+function knownTable(
+  { schema, name, topic, partitions, shape: digest }: EpochTable,
+  selected?: SelectedTable,
+): TaskTable {
+  const context = { schema, table: name };
+  if (!selected) throw new SluiceError('SOURCE_TABLE_CHANGED', `table ${schema}.${name} is gone`, { context });
+  const { shape } = selected;
+  if (shape.schema !== schema || shape.name !== name) {
+    throw new SluiceError('SOURCE_TABLE_CHANGED', `table ${schema}.${name} is ${shape.schema}.${shape.name} now`, {
+      context,
+    });
+  }
+  if (shapeDigest(shape) !== digest) {
+    const detail = `table ${schema}.${name} has other columns, types, key or replica identity than when it was first read`;
+    throw new SluiceError('SOURCE_TABLE_CHANGED', detail, { context });
+  }
+  return { shape, selected, topic, partitions };
+}
+
+function withFullIdentity(table: SelectedTable): SelectedTable {
+  return { ...table, identityUsable: true, shape: { ...table.shape, identity: 'full' } };
+}
+
+function shapeDigest({ identity, columns }: TableShape): string {
+  const described = [identity, columns.map(({ name, typeOid, typmod, key }) => [name, typeOid, typmod, key])];
+  return createHash('sha256').update(JSON.stringify(described)).digest('hex').slice(0, 16);
+}
+
+/** What may not change once something is published: it decides which events there are, and where they go. */
+export function definitionHash(task: Task): string {
+  const settled = { types: [...task.types].sort(), selection: task.selection, partitions: task.kafka.partitions };
+  return createHash('sha256').update(JSON.stringify(settled)).digest('hex');
+}
+
+/** @throws SluiceError TASK_DEFINITION_CHANGED */
+export function checkDefinition(task: Task, state: ManifestState): void {
+  if (!isSettled(state) || state.epoch?.definition.hash === definitionHash(task)) return;
+  throw new SluiceError('TASK_DEFINITION_CHANGED', `task ${task.name} was started with another definition`);
+}
