@@ -1,0 +1,25 @@
+import { quoteLiteral, quoteTable } from '../../../shared/postgres/identifiers.ts';
+import type { CreatedObject, KindReader } from './described-object.ts';
+
+export const readEnums: KindReader<CreatedObject> = async ({ client, scope }) => {
+  const { rows } = await client.query<{ oid: string; schema: string; name: string; labels: string }>(
+    `SELECT t.oid, n.nspname AS schema, t.typname AS name,
+      coalesce((SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid), '[]')
+        AS labels
+    FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+    WHERE t.oid = ANY ($1::oid[]) AND t.typtype = 'e'`,
+    [scope.types],
+  );
+  return rows.map((row) => {
+    const labels = (JSON.parse(row.labels) as string[]).map(quoteLiteral).join(', ');
+    return {
+      node: `t${row.oid}`,
+      section: 'pre-data',
+      kind: 'enum',
+      schema: row.schema,
+      name: row.name,
+      table: null,
+      sql: `CREATE TYPE ${quoteTable(row)} AS ENUM (${labels})`,
+    };
+  });
+};

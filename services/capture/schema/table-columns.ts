@@ -1,0 +1,110 @@
+import type pg from 'pg';
+import { quoteIdentifier, quoteTable } from '../../../shared/postgres/identifiers.ts';
+import type { SequenceOptions } from './sequence-options.ts';
+import { sequenceOptions, sequenceOptionsSql } from './sequence-options.ts';
+
+/** A live column of a carried table, as its catalogs describe it; flags are `t` or `f`. */
+export interface ColumnRow {
+  relation: string;
+  name: string;
+  type: string;
+  collation: string | null;
+  collation_schema: string | null;
+  /** `a` ALWAYS, `d` BY DEFAULT, else empty. */
+  identity: string;
+  /** `s` stored, `v` virtual, else empty. */
+  generated: string;
+  expression: string | null;
+  not_null: string;
+  /** The name of its not-null constraint, where it is not the one that the server would choose. */
+  not_null_name: string | null;
+  local: string;
+  /** Of an inherited column: a parent has a default. */
+  parent_default: string;
+  storage: string | null;
+  compression: string;
+  statistics: string | null;
+  options: string | null;
+  sequence: string | null;
+}
+
+/** Names of not-null constraints came with 18; one that is not validated is added to the table by itself. */
+const notNullName = `(SELECT k.conname FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n'
+  AND k.conkey = ARRAY[a.attnum] AND k.conname <> left(c.relname || '_' || a.attname || '_not_null', 63))`;
+const notNullValidated = `AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid
+  AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated)`;
+
+function columnsSql(version: number): string {
+  return `
+  SELECT a.attrelid AS relation, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+    l.collname AS collation, ln.nspname AS collation_schema, a.attidentity AS identity,
+    ${version >= 120_000 ? 'a.attgenerated' : "''"} AS generated, pg_get_expr(d.adbin, d.adrelid) AS expression,
+    a.attnotnull ${version >= 180_000 ? notNullValidated : ''} AS not_null,
+    ${version >= 180_000 ? notNullName : 'NULL'} AS not_null_name,
+    a.attislocal OR c.relispartition AS local,
+    EXISTS (SELECT FROM pg_inherits i JOIN pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname
+      WHERE i.inhrelid = a.attrelid AND p.atthasdef) AS parent_default,
+    CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage END AS storage,
+    ${version >= 140_000 ? 'a.attcompression' : "''"} AS compression,
+    nullif(a.attstattarget, -1) AS statistics, array_to_json(a.attoptions) AS options,
+    (SELECT json_build_object('schema', sn.nspname, 'name', sc.relname, 'options', o)
+      FROM pg_depend e JOIN pg_class sc ON sc.oid = e.objid JOIN pg_namespace sn ON sn.oid = sc.relnamespace,
+        LATERAL (SELECT ${sequenceOptionsSql} FROM pg_sequence s WHERE s.seqrelid = sc.oid) o
+      WHERE e.classid = 'pg_class'::regclass AND e.refclassid = 'pg_class'::regclass AND e.deptype = 'i'
+        AND e.refobjid = a.attrelid AND e.refobjsubid = a.attnum AND sc.relkind = 'S'
+        ${version >= 170_000 ? 'AND NOT c.relispartition' : ''}) AS sequence
+  FROM pg_attribute a
+  JOIN pg_class c ON c.oid = a.attrelid
+  JOIN pg_type t ON t.oid = a.atttypid
+  LEFT JOIN pg_collation l ON l.oid = a.attcollation AND a.attcollation <> t.typcollation
+  LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace
+  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+  ORDER BY a.attrelid, a.attnum`;
+}
+
+/** Columns by the oid of their table, in order. */
+export async function readColumns(
+  client: pg.ClientBase,
+  version: number,
+  tables: readonly string[],
+): Promise<Map<string, ColumnRow[]>> {
+  const { rows } = await client.query<ColumnRow>(columnsSql(version), [tables]);
+  const byTable = new Map<string, ColumnRow[]>(tables.map((oid) => [oid, []]));
+  for (const row of rows) byTable.get(row.relation)?.push(row);
+  return byTable;
+}
+
+/** The column in CREATE TABLE. Identity is BY DEFAULT until cutover, so that rows can be written as they are. */
+export function columnDefinition(column: ColumnRow): string {
+  const parts = [quoteIdentifier(column.name), column.type];
+  if (column.collation !== null && column.collation_schema !== null) {
+    parts.push(`COLLATE ${quoteTable({ schema: column.collation_schema, name: column.collation })}`);
+  }
+  parts.push(...valueClause(column));
+  if (column.not_null === 't') {
+    parts.push(
+      column.not_null_name === null ? 'NOT NULL' : `CONSTRAINT ${quoteIdentifier(column.not_null_name)} NOT NULL`,
+    );
+  }
+  return parts.join(' ');
+}
+
+function valueClause(column: ColumnRow): string[] {
+  if (column.generated !== '') {
+    return [`GENERATED ALWAYS AS (${column.expression}) ${column.generated === 'v' ? 'VIRTUAL' : 'STORED'}`];
+  }
+  if (column.identity !== '' && column.sequence !== null)
+    return [`GENERATED BY DEFAULT AS IDENTITY (${identity(column.sequence)})`];
+  return column.expression === null ? [] : [`DEFAULT ${column.expression}`];
+}
+
+function identity(sequence: string): string {
+  const { options, ...name } = JSON.parse(sequence) as { schema: string; name: string; options: JsonSequence };
+  const texts = Object.fromEntries(Object.entries(options).map(([key, value]) => [key, String(value)]));
+  const cycle = options.cycle ? 't' : 'f';
+  return `SEQUENCE NAME ${quoteTable(name)} ${sequenceOptions({ ...(texts as unknown as SequenceOptions), cycle })}`;
+}
+
+/** Numbers of a sequence may be larger than a JSON number holds exactly, so they come as text. */
+type JsonSequence = Omit<SequenceOptions, 'cycle'> & { cycle: boolean };
