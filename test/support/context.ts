@@ -31,15 +31,17 @@ export async function testContext(servers: Partial<ServerAddresses> = {}): Promi
   const cleanup = new Cleanup();
   try {
     if (!servers.brokers) cleanup.defer(() => deleteTopics(brokers, `${task}.`));
+    const atSource = { server: source, cleanup, drops: !servers.source };
+    const atDestination = { server: destination, cleanup, drops: !servers.destination };
     let destinations = 1;
     return {
       task,
       brokers,
       registry,
-      source: await TestDatabase.create(source, `source_${name}`, cleanup),
-      destination: await TestDatabase.create(destination, `destination_${name}`, cleanup),
+      source: await TestDatabase.create({ ...atSource, name: `source_${name}` }),
+      destination: await TestDatabase.create({ ...atDestination, name: `destination_${name}` }),
       defer: (step) => cleanup.defer(step),
-      anotherDestination: () => TestDatabase.create(destination, `destination${++destinations}_${name}`, cleanup),
+      anotherDestination: () => TestDatabase.create({ ...atDestination, name: `destination${++destinations}_${name}` }),
       [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
     };
   } catch (error) {

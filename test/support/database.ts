@@ -2,6 +2,15 @@ import pg from 'pg';
 import type { Cleanup } from './cleanup.ts';
 import { eventually } from './eventually.ts';
 
+export interface CreateOptions {
+  /** URL of a superuser. */
+  readonly server: string;
+  readonly name: string;
+  readonly cleanup: Cleanup;
+  /** false: the server goes with the test. */
+  readonly drops: boolean;
+}
+
 /** Rows as text, so that what a test compares is what PostgreSQL says. */
 export type Row = Record<string, string | null>;
 
@@ -16,13 +25,13 @@ export class TestDatabase {
     this.url = url;
   }
 
-  /** Makes the database; the cleanup removes it with every slot in it. `server`: URL of a superuser. */
-  static async create(server: string, name: string, cleanup: Cleanup): Promise<TestDatabase> {
+  /** Makes the database; the cleanup removes it with every slot in it. */
+  static async create({ server, name, cleanup, drops }: CreateOptions): Promise<TestDatabase> {
     await onServer(server, (client) => client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)} TEMPLATE template0`));
     const url = new URL(server);
     url.pathname = `/${name}`;
     const database = new TestDatabase(name, url.toString());
-    cleanup.defer(() => drop(server, name));
+    if (drops) cleanup.defer(() => drop(server, name));
     cleanup.defer(() => database.disconnect());
     return database;
   }
