@@ -9,6 +9,8 @@ export interface FailedMessage {
   readonly exit: number;
 }
 
+/** Set by a parent that watches: without the channel it is gone already, even if it ended before we could listen. */
+export const PARENT_VARIABLE = 'SLUICE_PARENT';
 const SAME_SIGNAL_MS = 500;
 
 /**
@@ -30,6 +32,7 @@ export async function runService(body: (signal: AbortSignal) => Promise<void>): 
     });
   }
   process.once('disconnect', () => stop.abort(new Error('the parent process ended')));
+  if (process.env[PARENT_VARIABLE] !== undefined && !hasParent) process.exit(0);
   try {
     await body(stop.signal);
     process.exit(0);

@@ -1,0 +1,77 @@
+import { ExitCode, SluiceError } from '../../../shared/errors.ts';
+import { openKafka } from '../../../shared/kafka/kafka.ts';
+import { connect } from '../../../shared/postgres/connection.ts';
+import type { TaskArguments } from '../../../shared/task/arguments.ts';
+import type { Task } from '../../../shared/task/task.ts';
+import { readDestinationState } from '../bookkeeping/destination-state.ts';
+import { type MigrationEnd, readUntil, runMigration } from '../migration/run-migration.ts';
+import { ManifestView } from '../observe/manifest-view.ts';
+import { bytesText, countText, durationText } from '../observe/units.ts';
+import { note, writeJson, writeLine } from '../output.ts';
+import { refuseOnErrors, runPrechecks } from '../prechecks/run-prechecks.ts';
+import { openDisplay } from '../progress/display.ts';
+import { interruptible } from './interruption.ts';
+import { openTask } from './task-context.ts';
+
+/** Exit code 0 when done or, without --until, when interrupted; 130 when interrupted before it was caught up. */
+export async function migrate(options: TaskArguments): Promise<number> {
+  const untilCaughtUp = readUntil(options.until);
+  const { task, childArguments } = await openTask(options, true);
+  const json = options.json === true;
+  return interruptible(async (signal) => {
+    if (options.skipPrecheck !== true && (await isNew(task, signal))) await look(task);
+    await refuseWhenCutOver(task);
+    if (!json) note(`task ${task.name}: ${describe(task)}`);
+    const takeOver = options.takeOver === true;
+    const display = openDisplay(json);
+    const end = await runMigration({ task, childArguments, takeOver, untilCaughtUp, display, signal });
+    if (json) writeJson({ event: 'end', task: task.name, how: end.how, peak: end.progress?.peak ?? null });
+    else writeLine(endText(task, end));
+    return end.how === 'interrupted' && untilCaughtUp ? ExitCode.interrupted : ExitCode.ok;
+  });
+}
+
+/** Nothing counts in its manifest yet. Where Kafka cannot be asked, the prechecks say why. */
+async function isNew(task: Task, signal: AbortSignal): Promise<boolean> {
+  try {
+    const view = await ManifestView.open(openKafka(task.kafka, `sluice-control-${task.name}`), task.name);
+    if (!view) return true;
+    try {
+      await view.refresh(signal);
+      return view.state.epoch === null;
+    } finally {
+      await view.close();
+    }
+  } catch {
+    return true;
+  }
+}
+
+async function refuseWhenCutOver(task: Task): Promise<void> {
+  const destination = await connect(task.destination, { applicationName: 'sluice migrate', end: 'destination' });
+  try {
+    const { sink } = await readDestinationState(destination, task);
+    if (sink?.phase === 'cut over') throw new SluiceError('DESTINATION_CUT_OVER', `task ${task.name} is cut over`);
+  } finally {
+    await destination.end();
+  }
+}
+
+async function look(task: Task): Promise<void> {
+  const report = await runPrechecks(task);
+  refuseOnErrors(report);
+  for (const { message, remedy } of report.findings) note(`warning: ${message}\n  remedy: ${remedy}`);
+}
+
+export function describe({ source, destination }: Task): string {
+  const from = `${source.endpoint.host}:${source.endpoint.port}/${source.endpoint.database}`;
+  return `${from} -> ${destination.host}:${destination.port}/${destination.database}`;
+}
+
+function endText(task: Task, { how, progress }: MigrationEnd): string {
+  if (!progress) return `task ${task.name}: ${how}`;
+  const { rows, changes, seconds, peak } = progress;
+  const counts = `${countText(rows.loaded)} rows loaded, ${countText(changes.applied)} changes applied`;
+  const lag = `peak lag ${bytesText(peak.lagBytes)}, ${durationText(peak.lagSeconds)}`;
+  return `task ${task.name}: ${how} after ${durationText(seconds)}; ${counts}, ${lag}`;
+}
