@@ -60,13 +60,15 @@ export class PartitionCursor implements TopicPartition {
         continue;
       }
       if (batch.baseOffset > this.wanted) throw recordsGone(this, this.wanted, batch.baseOffset);
-      const taken = this.#takeBatch(log, at);
-      if (taken === 0) return at;
+      const next = this.#takeBatch(log, at);
+      if (next === null) return at;
+      if (next > batch.lastOffset) at = batch.end;
     }
     return at;
   }
 
-  #takeBatch(log: Buffer, at: number): number {
+  /** One past the last offset taken; null when the batch holds nothing that is wanted. */
+  #takeBatch(log: Buffer, at: number): bigint | null {
     const { range, records } = this.#ranges[this.#current]!;
     const until = range.offset + BigInt(range.count);
     const found = decodeBatch(log, at, { from: this.wanted, until });
@@ -74,8 +76,9 @@ export class PartitionCursor implements TopicPartition {
       if (record.offset !== this.wanted) throw recordsGone(this, this.wanted, record.offset);
       records.push(record);
     }
+    const next = this.wanted;
     this.#skipComplete();
-    return found.length;
+    return found.length === 0 ? null : next;
   }
 
   #skipComplete(): void {
