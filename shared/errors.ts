@@ -230,6 +230,15 @@ export const errorCatalogue = {
     'Drop it, or choose another database, or run without the schema migration type.',
     ExitCode.findings,
   ),
+  DESTINATION_TABLE_NOT_EMPTY: stop(
+    'A selected table at the destination holds rows already.',
+    'Empty it, or leave it out, or run without the full migration type.',
+    ExitCode.findings,
+  ),
+  DESTINATION_RELOAD_NEEDED: stop(
+    'The source read a table again, or a new one, after its changes began to be applied; that is not carried yet.',
+    'Release the task with its topics, empty the destination and start a new task.',
+  ),
   DESTINATION_OBJECT_FAILED: stop(
     'An object could not be created at the destination.',
     "Read the server's message; after the cause is removed, start the task again.",

@@ -1,0 +1,220 @@
+import { type ChangeEvent, type ColumnValue, type Tuple, UNKNOWN } from '../../../shared/envelope/change-event.ts';
+import { tableKey } from '../../../shared/postgres/identifiers.ts';
+import type { RowChange } from './single-change.ts';
+import type { DestinationTable, Target } from './target.ts';
+
+/**
+ * How the changes of some source transactions, in commit order, become set-based statements.
+ *
+ * Changes of one table are gathered in a run, the changes of one row in it folded into one:
+ *
+ *   c 1   c 2   u 1   d 2   u 3    u 3            run
+ *   insert 1 (as updated) · delete 2 (quietly: it may not be there) · update 3 (both)
+ *
+ * Rows of different keys do not depend on each other but through unique constraints, and those speak up (SQLSTATE
+ * class 23), whereupon the caller applies change by change. So a run is written as deletes, updates, inserts.
+ * A change whose meaning depends on those before it in another way ends the run of its table: TRUNCATE, a change of
+ * the key, an update of what was deleted, any change by row image.
+ */
+export type Step =
+  | { readonly kind: 'insert'; readonly target: Target; readonly rows: readonly Tuple[] }
+  | {
+      readonly kind: 'update';
+      readonly target: Target;
+      readonly set: readonly number[];
+      readonly rows: readonly Tuple[];
+    }
+  /** `expected`: how many of the rows should be there; the others came and went within the run. */
+  | { readonly kind: 'delete'; readonly target: Target; readonly rows: readonly Tuple[]; readonly expected: number }
+  | { readonly kind: 'single'; readonly target: Target; readonly change: RowChange; readonly event: ChangeEvent }
+  | { readonly kind: 'truncate'; readonly tables: readonly DestinationTable[]; readonly restartIdentity: boolean };
+
+/** What a plan knows of the destination. */
+export interface Targets {
+  target(event: ChangeEvent): Target;
+  /** Tables of a TRUNCATE that this sink has, and whose reads did not see it. */
+  truncated(event: ChangeEvent): readonly DestinationTable[];
+}
+
+/** `events`: those that concern this sink, in order of position; moved marks left out. */
+export function plan(events: readonly ChangeEvent[], targets: Targets): Step[] {
+  const steps: Step[] = [];
+  const runs = new Map<string, Run>();
+  for (const event of events) {
+    if (event.op === 't') {
+      const tables = targets.truncated(event);
+      for (const table of tables) runs.get(tableKey(table))?.end(steps);
+      if (tables.length > 0) steps.push({ kind: 'truncate', tables, restartIdentity: event.truncate.restartIdentity });
+      continue;
+    }
+    const target = targets.target(event);
+    runOf(runs, target, steps).take(event, event, steps);
+  }
+  for (const run of runs.values()) run.end(steps);
+  return steps;
+}
+
+function runOf(runs: Map<string, Run>, target: Target, steps: Step[]): Run {
+  const key = runKeys.get(target) ?? rememberKey(target);
+  const run = runs.get(key);
+  if (run?.target === target) return run;
+  run?.end(steps);
+  const started = new Run(target);
+  runs.set(key, started);
+  return started;
+}
+
+const runKeys = new WeakMap<Target, string>();
+
+function rememberKey(target: Target): string {
+  const key = tableKey(target.table);
+  runKeys.set(target, key);
+  return key;
+}
+
+interface Slot {
+  op: 'insert' | 'update' | 'delete';
+  row: Tuple;
+  /** The row was there before the run. */
+  existed: boolean;
+}
+
+class Run {
+  readonly target: Target;
+  readonly #slots = new Map<string, Slot>();
+  /** Rows that the run deleted before it inserted them again. */
+  #replaced: Tuple[] = [];
+  /** Inserts into a table without a key. */
+  #loose: Tuple[] = [];
+
+  constructor(target: Target) {
+    this.target = target;
+  }
+
+  take(change: RowChange, event: ChangeEvent, steps: Step[]): void {
+    const key = this.#foldable(change);
+    if (key === null) {
+      if (change.op === 'c') {
+        this.#loose.push(change.after);
+        return;
+      }
+      this.end(steps);
+      steps.push({ kind: 'single', target: this.target, change, event });
+      return;
+    }
+    const slot = this.#slots.get(key);
+    if (!slot) {
+      this.#slots.set(key, fresh(change));
+      return;
+    }
+    if (this.#foldInto(slot, change)) return;
+    this.end(steps);
+    this.#slots.set(key, fresh(change));
+  }
+
+  /** The row key as text if the change can be folded by it, else null. */
+  #foldable(change: RowChange): string | null {
+    const { key } = this.target;
+    if (key.length === 0) return null;
+    if (change.op === 'c') return keyText(key, change.after);
+    if (change.op === 'd') return keyText(key, change.before);
+    const after = keyText(key, change.after);
+    return change.before === null || keyText(key, change.before) === after ? after : null;
+  }
+
+  /** False: the change does not follow from what the slot holds; it needs a run of its own. */
+  #foldInto(slot: Slot, change: RowChange): boolean {
+    if (slot.op === 'delete') {
+      if (change.op !== 'c') return false;
+      if (slot.existed) this.#replaced.push(slot.row);
+      slot.existed = false;
+      slot.op = 'insert';
+      slot.row = change.after;
+      return true;
+    }
+    if (change.op === 'c') return false;
+    if (change.op === 'd') {
+      slot.op = 'delete';
+      slot.row = change.before;
+      return true;
+    }
+    slot.row = merged(slot.row, change.after);
+    return true;
+  }
+
+  end(steps: Step[]): void {
+    const { target } = this;
+    const inserts: Tuple[] = this.#loose;
+    const deletes: Tuple[] = this.#replaced;
+    let expected = deletes.length;
+    const updates = new Map<string, Tuple[]>();
+    for (const { op, row, existed } of this.#slots.values()) {
+      if (op === 'insert') inserts.push(row);
+      else if (op === 'update') addTo(updates, knownColumns(target, row), row);
+      else {
+        deletes.push(row);
+        if (existed) expected++;
+      }
+    }
+    if (deletes.length > 0) steps.push({ kind: 'delete', target, rows: deletes, expected });
+    for (const [columns, rows] of updates) {
+      const set = columns === '' ? [] : columns.split(',').map(Number);
+      if (set.length > 0) steps.push({ kind: 'update', target, set, rows });
+    }
+    if (inserts.length > 0) steps.push({ kind: 'insert', target, rows: inserts });
+    this.#slots.clear();
+    this.#replaced = [];
+    this.#loose = [];
+  }
+}
+
+function fresh(change: RowChange): Slot {
+  if (change.op === 'c') return { op: 'insert', row: change.after, existed: false };
+  if (change.op === 'd') return { op: 'delete', row: change.before, existed: true };
+  return { op: 'update', row: change.after, existed: true };
+}
+
+/** Texts of the key columns; null when one is unknown. A zero byte cannot stand in a text, so the result is injective. */
+function keyText(key: readonly number[], row: Tuple): string | null {
+  if (key.length === 1) {
+    const value = row[key[0]!];
+    return typeof value === 'string' ? value : null;
+  }
+  let text = '';
+  for (const index of key) {
+    const value = row[index];
+    if (typeof value !== 'string') return null;
+    text += `${value}\0`;
+  }
+  return text;
+}
+
+/** The later tuple, with values of the earlier one where the WAL did not carry them. */
+function merged(earlier: Tuple, later: Tuple): Tuple {
+  if (!later.includes(UNKNOWN)) return later;
+  return later.map((value, index): ColumnValue => (value === UNKNOWN ? (earlier[index] ?? null) : value));
+}
+
+/** Columns that an update sets: the written ones that are known and not of the key, as text to group by. */
+function knownColumns(target: Target, row: Tuple): string {
+  const set = updatable(target);
+  if (!row.includes(UNKNOWN)) return set.text;
+  return set.indexes.filter((index) => row[index] !== UNKNOWN).join(',');
+}
+
+const updatableOf = new WeakMap<Target, { indexes: number[]; text: string }>();
+
+function updatable(target: Target): { indexes: number[]; text: string } {
+  const known = updatableOf.get(target);
+  if (known) return known;
+  const indexes = target.written.filter((index) => !target.key.includes(index));
+  const made = { indexes, text: indexes.join(',') };
+  updatableOf.set(target, made);
+  return made;
+}
+
+function addTo(groups: Map<string, Tuple[]>, key: string, row: Tuple): void {
+  const rows = groups.get(key);
+  if (rows) rows.push(row);
+  else groups.set(key, [row]);
+}

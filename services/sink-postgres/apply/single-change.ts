@@ -1,0 +1,70 @@
+import { type Change, type ColumnValue, type Tuple, UNKNOWN } from '../../../shared/envelope/change-event.ts';
+import { quoteTable } from '../../../shared/postgres/identifiers.ts';
+import { insertInto, name, onConflict, only, type Statement } from './statements.ts';
+import type { Target } from './target.ts';
+
+/** A change of one row, moved marks and truncates apart. */
+export type RowChange = Extract<Change, { op: 'c' | 'u' | 'd' }>;
+
+/** One statement for one change, its parameters typed by the columns they meet; null when there is nothing to write. */
+export function singleChange(target: Target, change: RowChange): Statement | null {
+  if (change.op === 'c') return insertOne(target, change.after);
+  const parameters: (string | null)[] = [];
+  if (change.op === 'd') {
+    const where = condition(target, change.before, parameters);
+    return { text: `DELETE FROM ${only(target.table)} AS t WHERE ${where}`, values: parameters };
+  }
+  const { before, after } = change;
+  const old = before ?? after;
+  const moved = target.key.some((index) => old[index] !== after[index]);
+  const set = target.written.filter((index) => after[index] !== UNKNOWN && (moved || !target.key.includes(index)));
+  if (set.length === 0) return null;
+  const assignments = set.map((index) => `${name(target, index)} = ${parameter(parameters, after[index])}`);
+  const where = condition(target, old, parameters);
+  return { text: `UPDATE ${only(target.table)} AS t SET ${assignments.join(', ')} WHERE ${where}`, values: parameters };
+}
+
+function insertOne(target: Target, row: Tuple): Statement {
+  if (target.written.length === 0)
+    return { text: `INSERT INTO ${quoteTable(target.table)} DEFAULT VALUES`, values: [] };
+  const parameters: (string | null)[] = [];
+  const values = target.written.map((index) => parameter(parameters, row[index])).join(', ');
+  return { text: `${insertInto(target)} VALUES (${values})${onConflict(target)}`, values: parameters };
+}
+
+/** Which row: by the row key; without one by the image of the whole row, and then exactly one physical row. */
+function condition(target: Target, old: Tuple, parameters: (string | null)[]): string {
+  if (target.key.length === 0) return byImage(target, old, parameters);
+  const known = target.key.filter((index) => old[index] !== UNKNOWN);
+  // A replica identity index beside a primary key: the old tuple has the index's columns only.
+  if (known.length < target.key.length) return byKnownColumns(target, old, parameters);
+  return target.key
+    .map((index, i) => `t.${name(target, index)} ${target.equals[i]} ${parameter(parameters, old[index])}`)
+    .join(' AND ');
+}
+
+function byKnownColumns(target: Target, old: Tuple, parameters: (string | null)[]): string {
+  const known = target.written.filter((index) => old[index] !== UNKNOWN && old[index] !== null);
+  if (known.length === 0) return 'false';
+  return known
+    .map((index) => `t.${name(target, index)} OPERATOR(pg_catalog.=) ${parameter(parameters, old[index])}`)
+    .join(' AND ');
+}
+
+function byImage(target: Target, old: Tuple, parameters: (string | null)[]): string {
+  const table = only(target.table);
+  const known = target.written.filter((index) => old[index] !== UNKNOWN);
+  if (known.length === 0) return `t.ctid = (SELECT ctid FROM ${table} LIMIT 1)`;
+  const columns = known.map((index) => `i.${name(target, index)}`).join(', ');
+  const values = known
+    .map((index) => `${parameter(parameters, old[index])}::${target.columns[index]!.type}`)
+    .join(', ');
+  const same = `ROW(${columns}) OPERATOR(pg_catalog.*=) ROW(${values})`;
+  return `t.ctid = (SELECT i.ctid FROM ${table} AS i WHERE ${same} LIMIT 1)`;
+}
+
+function parameter(parameters: (string | null)[], value: ColumnValue | undefined): string {
+  if (value === UNKNOWN || value === undefined) throw new TypeError('an unknown value was about to be written');
+  parameters.push(value);
+  return `$${parameters.length}`;
+}

@@ -1,0 +1,126 @@
+import type pg from 'pg';
+import type { ChangeEvent } from '../../../shared/envelope/change-event.ts';
+import { formatLsn } from '../../../shared/postgres/lsn.ts';
+import type { Logger } from '../../../shared/service/logger.ts';
+import type { AppliedPosition } from '../bookkeeping/position.ts';
+import { type Request, writeReached } from '../bookkeeping/requests.ts';
+import { type Destination, destinationFailure } from '../bookkeeping/session.ts';
+import type { Bell } from '../consume/bell.ts';
+import type { Feed } from '../consume/feed.ts';
+import type { CountedBatch } from '../consume/feed-item.ts';
+import type { SegmentReader } from '../consume/segment-reader.ts';
+import { type ApplyContext, applyWork, type Work } from './destination-transaction.ts';
+import { type Group, takeGroup } from './group.ts';
+import type { RequestWatch } from './request-watch.ts';
+
+export interface StreamOptions {
+  readonly context: ApplyContext;
+  /** A session of its own for answers to requests. */
+  readonly control: pg.Client;
+  readonly destination: Destination;
+  readonly feed: Feed;
+  /** Reads the parts of large transactions, beside the feed. */
+  readonly reader: SegmentReader;
+  readonly requests: RequestWatch;
+  readonly bell: Bell;
+  readonly applied: AppliedPosition;
+  /** Called between destination transactions when the applied position has moved. */
+  readonly onAdvance: (applied: AppliedPosition) => Promise<void>;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+const GROUP_EVENTS = 20_000;
+const GROUP_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Applies the stream, as much at a time as is there, and obeys control's requests between destination transactions.
+ * Returns when the signal fires or when `finish` is reached.
+ */
+export async function applyStream(options: StreamOptions): Promise<'drained' | 'finished'> {
+  const { feed, bell, requests, signal, onAdvance } = options;
+  const ring = () => bell.ring();
+  signal.addEventListener('abort', ring);
+  let { applied } = options;
+  try {
+    while (!signal.aborted) {
+      const request = requests.current;
+      const { group, rest, blocked } = taken(feed, applied, request);
+      feed.putBack(rest);
+      if (group) {
+        await apply(options, applied, group);
+        applied = group.next;
+        await onAdvance(applied);
+      } else {
+        if (request && isReached(request, applied, blocked)) {
+          if (!request.reached) await reach(options, request, applied);
+          if (request.kind === 'finish') return 'finished';
+        }
+        await bell.wait();
+      }
+    }
+    return 'drained';
+  } finally {
+    signal.removeEventListener('abort', ring);
+  }
+}
+
+function taken(feed: Feed, applied: AppliedPosition, request: Request | null) {
+  const queue = feed.take();
+  if (request?.kind === 'hold') return { group: null, rest: queue, blocked: true };
+  const before = request?.lsn ?? null;
+  return takeGroup(queue, applied, { before, events: GROUP_EVENTS, bytes: GROUP_BYTES });
+}
+
+function isReached(request: Request, applied: AppliedPosition, blocked: boolean): boolean {
+  return request.kind === 'hold' || blocked || applied.lsn >= request.lsn;
+}
+
+async function reach(options: StreamOptions, request: Request, applied: AppliedPosition): Promise<void> {
+  const { control, destination, log } = options;
+  const lsn = request.lsn ?? applied.lsn;
+  try {
+    await writeReached(control, destination.identity, { request, lsn });
+  } catch (error) {
+    throw destinationFailure(error, destination);
+  }
+  log.info({ request: request.kind, lsn: formatLsn(lsn) }, 'request reached');
+}
+
+async function apply(options: StreamOptions, applied: AppliedPosition, group: Group): Promise<void> {
+  const { context, log } = options;
+  const done = await applyWork(context, applied, workOf(options, group));
+  if (done.changeByChange) log.info({ position: group.next.position }, 'applied change by change');
+  const { batch, position, lsn } = group.next;
+  log.debug({ batch, position, lsn: formatLsn(lsn), events: done.events }, 'applied');
+}
+
+function workOf(options: StreamOptions, group: Group): Work {
+  const { next, transactions } = group;
+  if (group.kind === 'large') {
+    return { next, transactions, large: true, parts: () => readParts(options, group.parts) };
+  }
+  return { next, transactions, large: false, parts: () => once(group.events) };
+}
+
+async function* once(events: readonly ChangeEvent[]): AsyncGenerator<readonly ChangeEvent[]> {
+  yield events;
+}
+
+/** Each part while the one before it is applied. */
+async function* readParts(
+  { reader, signal }: StreamOptions,
+  parts: readonly CountedBatch[],
+): AsyncGenerator<readonly ChangeEvent[]> {
+  let ahead = read(0);
+  for (let index = 0; index < parts.length; index++) {
+    const [part] = await ahead;
+    ahead = read(index + 1);
+    ahead.catch(() => undefined);
+    yield part!.events;
+  }
+  async function read(index: number) {
+    const part = parts[index];
+    return part ? await reader.read([part], signal) : [];
+  }
+}

@@ -1,0 +1,87 @@
+import type pg from 'pg';
+import { SluiceError } from '../../../shared/errors.ts';
+import { connect, describeEnd, type PostgresEndpoint } from '../../../shared/postgres/connection.ts';
+import { postgresFailure, sqlstate } from '../../../shared/postgres/failure.ts';
+import type { SinkIdentity } from './tables.ts';
+
+/** How a sink's sessions at the destination are opened; the same for all of one attempt. */
+export interface Destination {
+  readonly endpoint: PostgresEndpoint;
+  readonly identity: SinkIdentity;
+}
+
+/**
+ * Settings of sessions that write rows, where the server knows them.
+ * - synchronous_commit: position and rows are lost together, and applied again; nothing upstream waits for them
+ * - client_connection_check_interval: what a killed sink left running ends soon
+ * - the planner: the rows of a statement come as arrays of unknown length and meet their table by its key
+ */
+const writerSettings: Readonly<Record<string, string>> = {
+  synchronous_commit: 'off',
+  client_connection_check_interval: '5s',
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  jit: 'off',
+};
+
+export async function openSession({ endpoint, identity }: Destination, role: string): Promise<pg.Client> {
+  const applicationName = `sluice sink ${identity.task}/${identity.sink} ${role}`.slice(0, 63);
+  return await connect(endpoint, { applicationName, end: 'destination' });
+}
+
+/** A session that writes rows. `replicaRole`: user triggers and foreign keys do not act in it. */
+export async function openWriter(
+  destination: Destination,
+  { role, replicaRole }: { readonly role: string; readonly replicaRole: boolean },
+): Promise<pg.Client> {
+  const client = await openSession(destination, role);
+  try {
+    const names = Object.keys(writerSettings);
+    await client.query(
+      `SELECT set_config(name, ($2::text[])[array_position($1::text[], name)], false)
+       FROM pg_settings WHERE name = ANY ($1::text[])`,
+      [names, Object.values(writerSettings)],
+    );
+    if (replicaRole) await client.query('SET session_replication_role = replica');
+    return client;
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw destinationFailure(error, destination);
+  }
+}
+
+/** Whether the account may set session_replication_role: superusers and those it was granted to. */
+export async function maySetReplicaRole(client: pg.Client): Promise<boolean> {
+  await client.query('BEGIN');
+  try {
+    await client.query('SET LOCAL session_replication_role = replica');
+    return true;
+  } catch (error) {
+    if (sqlstate(error) === '42501') return false;
+    throw error;
+  } finally {
+    await client.query('ROLLBACK');
+  }
+}
+
+const LOCK_PATIENCE_MS = 60_000;
+
+/**
+ * Waits until no other sink of this name runs: one that was killed a moment ago may still be ending.
+ * Politeness only: the applied position is what keeps two sinks apart.
+ * @throws SluiceError DESTINATION_POSITION_MOVED when the other one does not end.
+ */
+export async function lockSink(client: pg.Client, { task, sink }: SinkIdentity): Promise<void> {
+  try {
+    await client.query(`SET lock_timeout = ${LOCK_PATIENCE_MS}`);
+    await client.query('SELECT pg_advisory_lock(hashtext($1), hashtext($2))', ['sluice.sink', `${task}/${sink}`]);
+    await client.query('SET lock_timeout = 0');
+  } catch (error) {
+    if (sqlstate(error) !== '55P03') throw error;
+    throw new SluiceError('DESTINATION_POSITION_MOVED', `another sink ${sink} of task ${task} runs at the destination`);
+  }
+}
+
+export function destinationFailure(error: unknown, { endpoint }: Destination): SluiceError {
+  return postgresFailure(error, describeEnd(endpoint, 'destination'));
+}

@@ -1,0 +1,186 @@
+import type pg from 'pg';
+import { SluiceError } from '../../../shared/errors.ts';
+import { sqlstate } from '../../../shared/postgres/failure.ts';
+import { quoteTable, type TableName, tableKey } from '../../../shared/postgres/identifiers.ts';
+import type { SinkIdentity } from './tables.ts';
+
+/** How far the load of each table is; the ledger of chunks says which of them are in the table. */
+export interface TableLoad extends TableName {
+  /** The read that the rows come from; null before the first. */
+  readonly generation: bigint | null;
+  readonly state: 'pending' | 'loading' | 'loaded';
+}
+
+const NO_GENERATION = -1n;
+const mine = 'task = $1 AND sink = $2 AND schema_name = $3 AND table_name = $4';
+
+/** By tableKey. */
+export async function readTableLoads(client: pg.Client, { task, sink }: SinkIdentity): Promise<Map<string, TableLoad>> {
+  const { rows } = await client.query<Record<'schema_name' | 'table_name' | 'generation' | 'state', string>>(
+    'SELECT schema_name, table_name, generation, state FROM sluice.table_load WHERE task = $1 AND sink = $2',
+    [task, sink],
+  );
+  const loads = rows.map(({ schema_name: schema, table_name: name, generation, state }): TableLoad => {
+    const number = BigInt(generation);
+    return {
+      schema,
+      name,
+      generation: number === NO_GENERATION ? null : number,
+      state: state as TableLoad['state'],
+    };
+  });
+  return new Map(loads.map((load) => [tableKey(load), load]));
+}
+
+/** Makes the tables known as to be loaded. */
+export async function expectTables(
+  client: pg.Client,
+  { task, sink }: SinkIdentity,
+  tables: readonly TableName[],
+): Promise<void> {
+  await client.query(
+    `INSERT INTO sluice.table_load (task, sink, schema_name, table_name, generation, state)
+     SELECT $1, $2, t.schema, t.name, ${NO_GENERATION}, 'pending' FROM unnest($3::text[], $4::text[]) AS t(schema, name)
+     ON CONFLICT DO NOTHING`,
+    [task, sink, tables.map(({ schema }) => schema), tables.map(({ name }) => name)],
+  );
+}
+
+/**
+ * Begins the load of a generation, in one transaction: what an older one brought is removed with its ledger.
+ * False: the table has this generation, or a newer one.
+ * @throws SluiceError DESTINATION_TABLE_NOT_EMPTY when rows of somebody else are in the way
+ */
+export async function startGeneration(
+  client: pg.Client,
+  { task, sink }: SinkIdentity,
+  { table, generation }: { readonly table: TableName; readonly generation: bigint },
+): Promise<boolean> {
+  const names = [task, sink, table.schema, table.name];
+  await client.query('BEGIN');
+  try {
+    const locked = `SELECT generation FROM sluice.table_load WHERE ${mine} FOR UPDATE`;
+    const { rows } = await client.query<{ generation: string }>(locked, names);
+    const current = BigInt(rows[0]?.generation ?? NO_GENERATION);
+    if (current >= generation) {
+      await client.query('ROLLBACK');
+      return false;
+    }
+    if (current === NO_GENERATION) await refuseRows(client, table);
+    else await emptyTable(client, table);
+    await client.query(`DELETE FROM sluice.chunk WHERE ${mine}`, names);
+    await client.query(
+      `UPDATE sluice.table_load SET generation = $5, state = 'loading', rows = 0, chunks = 0, updated_at = now()
+       WHERE ${mine}`,
+      [...names, generation],
+    );
+    await client.query('COMMIT');
+    return true;
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+async function refuseRows(client: pg.Client, table: TableName): Promise<void> {
+  const { rows } = await client.query(`SELECT 1 FROM ONLY ${quoteTable(table)} LIMIT 1`);
+  if (rows.length > 0) {
+    throw new SluiceError('DESTINATION_TABLE_NOT_EMPTY', `${quoteTable(table)} holds rows at the destination already`);
+  }
+}
+
+/** TRUNCATE is refused where a foreign key points at the table. */
+async function emptyTable(client: pg.Client, table: TableName): Promise<void> {
+  await client.query('SAVEPOINT empty');
+  try {
+    await client.query(`TRUNCATE TABLE ONLY ${quoteTable(table)}`);
+  } catch (error) {
+    if (sqlstate(error) !== '0A000') throw error;
+    await client.query('ROLLBACK TO SAVEPOINT empty');
+    await client.query(`DELETE FROM ONLY ${quoteTable(table)}`);
+  }
+}
+
+export interface ChunkIdentity {
+  readonly table: TableName;
+  readonly generation: bigint;
+  readonly chunk: number;
+}
+
+/**
+ * First in the transaction that loads a chunk. False: it is loaded already, or its generation is no longer the
+ * table's. The generation cannot change until the transaction ends.
+ */
+export async function claimChunk(
+  client: pg.Client,
+  { task, sink }: SinkIdentity,
+  { table, generation, chunk, rows }: ChunkIdentity & { readonly rows: number },
+): Promise<boolean> {
+  const names = [task, sink, table.schema, table.name];
+  const current = await client.query({
+    name: 'sluice-generation',
+    text: `SELECT 1 FROM sluice.table_load WHERE ${mine} AND generation = $5 AND state = 'loading' FOR KEY SHARE`,
+    values: [...names, generation],
+  });
+  if (current.rows.length === 0) return false;
+  const { rowCount } = await client.query({
+    name: 'sluice-chunk',
+    text: `INSERT INTO sluice.chunk (task, sink, schema_name, table_name, generation, chunk, rows)
+      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
+    values: [...names, generation, chunk, rows],
+  });
+  return rowCount === 1;
+}
+
+export interface Totals {
+  readonly chunks: number;
+  readonly rows: bigint;
+}
+
+/**
+ * Ends the load of a table whose read is complete; the ledger has served its purpose.
+ * @throws SluiceError MANIFEST_BROKEN when the ledger holds other totals than the read.
+ */
+export async function finishTable(
+  client: pg.Client,
+  { task, sink }: SinkIdentity,
+  { table, generation, totals }: { readonly table: TableName; readonly generation: bigint; readonly totals: Totals },
+): Promise<void> {
+  const names = [task, sink, table.schema, table.name];
+  await client.query('BEGIN');
+  try {
+    const { rows } = await client.query<{ chunks: string; rows: string }>(
+      `SELECT count(*) AS chunks, coalesce(sum(rows), 0) AS rows FROM sluice.chunk WHERE ${mine} AND generation = $5`,
+      [...names, generation],
+    );
+    const loaded = { chunks: Number(rows[0]?.chunks), rows: BigInt(rows[0]?.rows ?? 0) };
+    if (loaded.chunks !== totals.chunks || loaded.rows !== totals.rows) {
+      throw new SluiceError(
+        'MANIFEST_BROKEN',
+        `${quoteTable(table)}: ${loaded.rows} rows of ${loaded.chunks} chunks are loaded, the read has ${totals.rows} of ${totals.chunks}`,
+      );
+    }
+    await client.query(
+      `UPDATE sluice.table_load SET state = 'loaded', rows = $6, chunks = $7, updated_at = now()
+       WHERE ${mine} AND generation = $5`,
+      [...names, generation, totals.rows, totals.chunks],
+    );
+    await client.query(`DELETE FROM sluice.chunk WHERE ${mine}`, names);
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+/** For status: what the ledger holds of the tables that are being loaded. */
+export async function writeProgress(client: pg.Client, { task, sink }: SinkIdentity): Promise<void> {
+  await client.query(
+    `UPDATE sluice.table_load AS l SET rows = c.rows, chunks = c.chunks, updated_at = now()
+     FROM (SELECT schema_name, table_name, generation, sum(rows) AS rows, count(*) AS chunks
+       FROM sluice.chunk WHERE task = $1 AND sink = $2 GROUP BY 1, 2, 3) AS c
+     WHERE l.task = $1 AND l.sink = $2 AND l.schema_name = c.schema_name AND l.table_name = c.table_name
+       AND l.generation = c.generation AND l.state = 'loading'`,
+    [task, sink],
+  );
+}

@@ -1,0 +1,53 @@
+import type { ChangeEvent } from '../../../shared/envelope/change-event.ts';
+import { SluiceError } from '../../../shared/errors.ts';
+import type { CountedBatch } from './feed-item.ts';
+
+/**
+ * Brings the events of a batch's segments into the order of their positions.
+ * Within a segment positions rise, all of them lie within the batch, and none stands twice; `dense`: none is missing.
+ * @throws SluiceError SEGMENT_BROKEN
+ */
+export function mergeSegments(batch: CountedBatch, segments: readonly ChangeEvent[][], dense: boolean): ChangeEvent[] {
+  const { first, last } = batch.record;
+  if (segments.length === 1) return single(batch, segments[0]!, dense);
+  const slots = new Array<ChangeEvent | undefined>(Number(last - first) + 1);
+  let filled = 0;
+  for (const events of segments) {
+    checkOrder(batch, events);
+    for (const event of events) {
+      const slot = Number(event.position - first);
+      if (slots[slot]) broken(batch, `position ${event.position} stands twice`);
+      slots[slot] = event;
+      filled++;
+    }
+  }
+  checkDense(batch, filled, dense);
+  return slots.filter((event) => event !== undefined);
+}
+
+function single(batch: CountedBatch, events: ChangeEvent[], dense: boolean): ChangeEvent[] {
+  checkOrder(batch, events);
+  checkDense(batch, events.length, dense);
+  return events;
+}
+
+function checkOrder(batch: CountedBatch, events: readonly ChangeEvent[]): void {
+  const { first, last } = batch.record;
+  let previous = first - 1n;
+  for (const { position } of events) {
+    if (position <= previous) broken(batch, `position ${position} follows position ${previous}`);
+    previous = position;
+  }
+  if (previous > last) broken(batch, `position ${previous} is past its last, ${last}`);
+}
+
+function checkDense(batch: CountedBatch, found: number, dense: boolean): void {
+  const listed = Number(batch.record.last - batch.record.first) + 1;
+  if (dense && found !== listed) broken(batch, `${found} of its ${listed} positions are there`);
+}
+
+function broken({ offset, record }: CountedBatch, why: string): never {
+  throw new SluiceError('SEGMENT_BROKEN', `batch ${record.batch}: ${why}`, {
+    context: { offset, batch: record.batch },
+  });
+}

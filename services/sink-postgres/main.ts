@@ -1,0 +1,8 @@
+import { runService } from '../../shared/service/run.ts';
+import { parseTaskArguments } from '../../shared/task/arguments.ts';
+import { runSinkService } from './run-sink.ts';
+
+await runService(async (signal) => {
+  const { task } = await parseTaskArguments(process.argv.slice(2));
+  await runSinkService(task, signal);
+});
