@@ -1,4 +1,5 @@
 import type { CaptureContext } from './capture.ts';
+import { publishSchema } from './schema/publish-schema.ts';
 import { type Keeper, openKeeper } from './snapshot/keeper.ts';
 import { runSnapshot } from './snapshot/snapshot.ts';
 import { SNAPSHOT_PARTITIONS, type Start } from './start/start-path.ts';
@@ -18,8 +19,7 @@ export async function readSource({ task, kafka, log, start, keeper, signal }: Sn
   const own = keeper ?? (await ownKeeper());
   try {
     if (task.types.has('schema') && manifest.state.schema === null && own) {
-      const { publishSchema } = await import('./schema/publish-schema.ts');
-      await publishSchema({ task, tables, keeper: own, manifest, kafka });
+      await publishSchema({ task, keeper: own, manifest, kafka });
       log.info({ task: task.name }, 'schema published');
     }
     if (task.types.has('full')) {
