@@ -14,7 +14,7 @@ const constraintsSql = (condition: string) => `
     pg_get_constraintdef(k.oid) AS definition
   FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE k.conrelid = ANY ($1::oid[]) AND ${condition}
-  ORDER BY n.nspname, c.relname, array_position('{p,u,x,c,n}'::text[], k.contype::text), k.conname`;
+  ORDER BY array_position('{p,u,x,c,n}'::text[], k.contype::text), n.nspname, c.relname, k.conname`;
 
 const kinds = { p: 'primary key', u: 'unique', x: 'exclusion', c: 'check', n: 'not null', f: 'foreign key' } as const;
 
