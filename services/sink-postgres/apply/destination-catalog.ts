@@ -20,7 +20,8 @@ interface ColumnRow {
   generated: string;
 }
 
-/** A domain's base type is found through domains over domains; `unnests`: no array itself, and has an array type. */
+/** A domain's base type is found through domains over domains; `unnests`: has an array type, and is neither
+ * an array nor a composite, which unnest takes apart. */
 const columnsQuery = (version: number) => `
   WITH RECURSIVE column_type AS (
     SELECT a.attnum, a.atttypid AS oid FROM pg_attribute a
@@ -29,7 +30,7 @@ const columnsQuery = (version: number) => `
     SELECT c.attnum, t.typbasetype FROM column_type c JOIN pg_type t ON t.oid = c.oid WHERE t.typtype = 'd'
   )
   SELECT a.attname AS name, format_type(a.atttypid, -1) AS type, format_type(b.oid, -1) AS base, b.oid AS base_oid,
-    NOT (b.typelem <> 0 AND b.typlen = -1) AND b.typarray <> 0 AS unnests, t.typtype = 'd' AS domain,
+    NOT (b.typelem <> 0 AND b.typlen = -1) AND b.typtype <> 'c' AND b.typarray <> 0 AS unnests, t.typtype = 'd' AS domain,
     ${version >= 120_000 ? `a.attgenerated <> ''` : 'false'} AS generated
   FROM pg_attribute a
   JOIN pg_type t ON t.oid = a.atttypid

@@ -59,7 +59,8 @@ function byImage(target: Target, old: Tuple, parameters: (string | null)[]): str
   const values = known
     .map((index) => `${parameter(parameters, old[index])}::${target.columns[index]!.type}`)
     .join(', ');
-  const same = `ROW(${columns}) OPERATOR(pg_catalog.*=) ROW(${values})`;
+  // Without the casts it would be taken column by column, for which there is no such operator.
+  const same = `ROW(${columns})::record OPERATOR(pg_catalog.*=) ROW(${values})::record`;
   return `t.ctid = (SELECT i.ctid FROM ${table} AS i WHERE ${same} LIMIT 1)`;
 }
 

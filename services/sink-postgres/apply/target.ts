@@ -6,7 +6,7 @@ import { quoteTable } from '../../../shared/postgres/identifiers.ts';
 export interface DestinationColumn {
   readonly name: string;
   readonly type: string;
-  /** Element type for unnest (of a domain its base type); null where only the table's row type can carry it: arrays. */
+  /** Element type for unnest (of a domain its base type); null where only the table's row type can carry it. */
   readonly element: string | null;
   /** No text of the type ever needs quotes inside an array. */
   readonly plain: boolean;
