@@ -29,8 +29,10 @@ export class JobQueue<Job> {
     for (;;) {
       if (this.#failure) return null;
       const job = this.#jobs.shift();
-      this.#wake();
-      if (job !== undefined) return job;
+      if (job !== undefined) {
+        this.#wake();
+        return job;
+      }
       if (this.#closed) return null;
       await this.#change();
     }
