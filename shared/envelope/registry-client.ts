@@ -29,6 +29,7 @@ interface Answer {
 const TIMEOUT_MILLISECONDS = 10_000;
 const RETRY_MILLISECONDS = 10_000;
 const PAUSE_MILLISECONDS = 200;
+const OK = 200;
 const NOT_FOUND = 404;
 
 /** Repeats what did not get an answer for 10 s: all calls may be repeated. */
@@ -37,10 +38,10 @@ export function openRegistry(settings: RegistrySettings): RegistryClient {
   return {
     async register(subject, schema) {
       const name = encodeURIComponent(subject);
-      await leaveCompatibility(call, name);
+      const left = await leaveCompatibility(call, name);
       const answer = await call({ method: 'POST', path: `/subjects/${name}/versions`, body: { schema } });
       const { id } = accepted(settings, answer, `registering a schema for ${subject}`) as { id?: unknown };
-      await leaveCompatibility(call, name);
+      if (!left) await leaveCompatibility(call, name);
       if (typeof id !== 'number') throw refused(settings, answer, `registering a schema for ${subject}`);
       return id;
     },
@@ -55,12 +56,13 @@ export function openRegistry(settings: RegistrySettings): RegistryClient {
 
 /**
  * A subject of ours gets compatibility NONE, unless somebody set another one: every form that a table ever had is
- * readable by itself. Some registries take the setting only once the subject exists, so it is tried before and after.
+ * readable by itself. Some registries take the setting only once the subject exists: false, to be called again then.
  */
-async function leaveCompatibility(call: (request: Call) => Promise<Answer>, subject: string): Promise<void> {
+async function leaveCompatibility(call: (request: Call) => Promise<Answer>, subject: string): Promise<boolean> {
   const found = await call({ method: 'GET', path: `/config/${subject}` });
-  if (found.status !== NOT_FOUND) return;
-  await call({ method: 'PUT', path: `/config/${subject}`, body: { compatibility: 'NONE' } });
+  if (found.status !== NOT_FOUND) return true;
+  const set = await call({ method: 'PUT', path: `/config/${subject}`, body: { compatibility: 'NONE' } });
+  return set.status === OK;
 }
 
 async function patientCall(settings: RegistrySettings, request: Call): Promise<Answer> {
@@ -107,7 +109,7 @@ function send(settings: RegistrySettings, { method, path, body }: Call): Promise
 }
 
 function accepted(settings: RegistrySettings, answer: Answer, what: string): object {
-  if (answer.status !== 200) throw refused(settings, answer, what);
+  if (answer.status !== OK) throw refused(settings, answer, what);
   try {
     return JSON.parse(answer.body) as object;
   } catch {
