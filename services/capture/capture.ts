@@ -21,6 +21,8 @@ export interface CaptureContext {
   readonly kafka: Kafka;
   readonly log: Logger;
   readonly takeOver: boolean;
+  /** Kept over the attempts of this process. */
+  readonly knownEpochs: Set<string>;
   /** Called when nothing was refused: from here on it is an attempt of a task that runs. */
   readonly onStarted: () => void;
 }
@@ -37,7 +39,7 @@ export async function captureOnce(context: CaptureContext, signal: AbortSignal):
   try {
     const source = resources.add(await openSource(task, { takeOver: context.takeOver, signal }));
     const kafka = await openStartKafka(context, resources);
-    const start = await startPath(task, source, { kafka, signal });
+    const start = await startPath(task, source, { kafka, knownEpochs: context.knownEpochs, signal });
     writer = start.writer;
     context.onStarted();
     const keeper = await newSlot(context, { source, start, signal });

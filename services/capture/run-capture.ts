@@ -24,6 +24,7 @@ const GOOD_ATTEMPT = 60_000;
 export async function runCaptureService(task: Task, options: CaptureOptions, signal: AbortSignal): Promise<void> {
   const log = openLogger('capture');
   const kafka = openKafka(task.kafka, `sluice-capture-${task.name}`, log);
+  const knownEpochs = new Set<string>();
   let everStarted = false;
   let wait = FIRST_WAIT;
   for (let takeOver = options.takeOver; ; takeOver = false) {
@@ -32,7 +33,7 @@ export async function runCaptureService(task: Task, options: CaptureOptions, sig
       everStarted = true;
     };
     try {
-      await captureOnce({ task, kafka, log, takeOver, onStarted }, signal);
+      await captureOnce({ task, kafka, log, takeOver, knownEpochs, onStarted }, signal);
       return;
     } catch (error) {
       if (signal.aborted) return;

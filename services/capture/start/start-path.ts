@@ -44,6 +44,13 @@ export interface Start {
   readonly streamOptions: Readonly<Record<string, string>>;
 }
 
+export interface StartOptions {
+  readonly kafka: StartKafka;
+  /** Of this process's attempts so far, and what they found: an epoch beside them is of somebody who took over. */
+  readonly knownEpochs: Set<string>;
+  readonly signal: AbortSignal;
+}
+
 /**
  * The way into every attempt, also after every error: look at everything, refuse what cannot be, and only then
  * append the epoch record. The manifest is read before it and the record must stand right at the end of what was
@@ -54,10 +61,11 @@ export interface Start {
 export async function startPath(
   task: Task,
   source: SourceSession,
-  { kafka, signal }: { kafka: StartKafka; signal: AbortSignal },
+  { kafka, knownEpochs, signal }: StartOptions,
 ): Promise<Start> {
   const selected = await atSource(task, () => readSelection(source.sql, task));
   const state = await knownManifest(task, kafka, signal);
+  checkNotTakenOver(state, knownEpochs);
   const before = state.nextOffset;
   const facts = await atSource(task, () => readSourceFacts(source, task));
   checkHistory(task, state, facts);
@@ -69,6 +77,7 @@ export async function startPath(
 
   const writer = manifestWriter({ topic: manifestTopic(task.name), producer: kafka.producer, state });
   const { incarnation, epoch } = writer;
+  knownEpochs.add(epoch);
   const codec = kafka.openCodec({ incarnation, epoch, timeline: facts.timeline });
   for (const { shape, topic } of tables) await codec.encoder(shape, topic);
   await kafka.admin.ensureTopics(topicsOf(task, tables));
@@ -111,6 +120,15 @@ const nothing: Pick<Fetcher, 'watermarks' | 'tail'> = {
   watermarks: async () => ({ low: 0n, high: 0n }),
   tail: async () => [],
 };
+
+/** Without it a capture that was taken over would come back in whatever moment the other one starts anew. */
+function checkNotTakenOver(state: ManifestState, knownEpochs: Set<string>): void {
+  if (!state.epoch) return;
+  const { epoch, host, pid } = state.epoch;
+  if (knownEpochs.size === 0) knownEpochs.add(epoch);
+  if (knownEpochs.has(epoch)) return;
+  throw new SluiceError('SOURCE_TASK_RUNNING', `another capture took over: process ${pid} on ${host}`);
+}
 
 function checkHistory(task: Task, state: ManifestState, facts: SourceFacts): void {
   if (state.epoch) checkSameSource(state.epoch.source, state.lsn, facts);

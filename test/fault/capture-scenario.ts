@@ -1,0 +1,106 @@
+import { expect } from 'vitest';
+import type { TestContext } from '../support/context.ts';
+import { eventually } from '../support/eventually.ts';
+import { lsnOf, type ManifestLog, readManifest } from '../support/manifest-log.ts';
+import { expectSoundTopics, type TopicsReport } from '../support/manifest-reader.ts';
+import { type SluiceProcess, startProcess } from '../support/processes.ts';
+import { readTopics } from '../support/topic-records.ts';
+
+export interface CaptureRun {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly args?: readonly string[];
+  readonly types?: string;
+}
+
+/** The capture service alone, as a process of its own. */
+export function startCapture(
+  ctx: TestContext,
+  { env = {}, args = [], types = 'incremental' }: CaptureRun = {},
+): SluiceProcess {
+  const main = ['--import', 'tsx', 'services/capture/main.ts'];
+  const task = ['--name', ctx.task, '--source', ctx.source.url, '--destination', ctx.destination.url, '--types', types];
+  const kafka = ['--brokers', ctx.brokers.join(','), '--registry', ctx.registry];
+  return startProcess(process.execPath, [...main, ...task, ...kafka, ...args], { env });
+}
+
+/** One table, and a writer that counts what it commits: every row is one insert, so rows and events must agree. */
+export class Ledger {
+  readonly #ctx: TestContext;
+  rows = 0;
+  transactions = 0;
+
+  private constructor(ctx: TestContext) {
+    this.#ctx = ctx;
+  }
+
+  static async create(ctx: TestContext): Promise<Ledger> {
+    await ctx.source.query('CREATE TABLE ledger (id bigserial PRIMARY KEY, transaction int, note text)');
+    return new Ledger(ctx);
+  }
+
+  async write(rows: number): Promise<void> {
+    const number = this.transactions + 1;
+    const insert = 'INSERT INTO ledger (transaction, note) SELECT $1, repeat($2, 20) FROM generate_series(1, $3)';
+    await this.#ctx.source.query(insert, [number, 'n', rows]);
+    this.transactions = number;
+    this.rows += rows;
+  }
+
+  async writeMany(transactions: number): Promise<void> {
+    for (let i = 0; i < transactions; i++) await this.write(1 + (i % 5));
+  }
+
+  /** Each row is in exactly one event that counts, and everything else about the topics holds. */
+  async expectPublishedOnce(): Promise<TopicsReport> {
+    const { brokers, registry, task } = this.#ctx;
+    await eventually(async () => (await manifestOf(this.#ctx)).counted.length > 0 && (await caughtUp(this.#ctx)));
+    const report = await expectSoundTopics({ brokers, registry, task });
+    expect({ events: report.events, transactions: report.transactions }).toEqual({
+      events: this.rows,
+      transactions: this.transactions,
+    });
+    return report;
+  }
+}
+
+export async function manifestOf({ brokers, task }: TestContext): Promise<ManifestLog> {
+  const values: string[] = [];
+  await readTopics(brokers, `${task}.manifest`, (_topic, _partition, { value }) => values.push(value.toString()));
+  return readManifest(values);
+}
+
+/** The manifest's LSN: all that commits below it counts. */
+export async function publishedLsn(ctx: TestContext): Promise<bigint> {
+  const { counted } = await manifestOf(ctx);
+  return counted.reduce((most, { lsn }) => (lsnOf(lsn) > most ? lsnOf(lsn) : most), 0n);
+}
+
+export async function confirmedLsn(ctx: TestContext): Promise<bigint> {
+  const sql = 'SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1';
+  return lsnOf((await ctx.source.value(sql, [slotOf(ctx)])) ?? '0/0');
+}
+
+/** The slot may be behind what counts, never ahead. The slot is read first: the manifest only grows. */
+export async function expectSlotBehindManifest(ctx: TestContext): Promise<void> {
+  const confirmed = await confirmedLsn(ctx);
+  expect(confirmed).toBeLessThanOrEqual(await publishedLsn(ctx));
+}
+
+export function slotOf({ task }: TestContext): string {
+  return `sluice_${task.replaceAll('-', '_')}`;
+}
+
+/** Everything committed before this call counts in the manifest. */
+export async function caughtUp(ctx: TestContext): Promise<boolean> {
+  await ctx.source.query(`SELECT pg_logical_emit_message(true, 'sluice.fence', 'test')`);
+  const fence = lsnOf((await ctx.source.value('SELECT pg_current_wal_flush_lsn()')) ?? '0/0');
+  return eventually(async () => (await publishedLsn(ctx)) >= fence, { intervalMs: 200, what: 'the fence' });
+}
+
+/** Slot made and streaming; then the capture ends, drained. */
+export async function prepareSlot(ctx: TestContext): Promise<void> {
+  await using capture = startCapture(ctx);
+  await capture.wrote(/streaming/);
+  capture.signal('SIGTERM');
+  expect(await capture.exit()).toEqual({ code: 0, signal: null });
+}
