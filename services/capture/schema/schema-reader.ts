@@ -16,7 +16,7 @@ import { readSchemas } from './schemas.ts';
 import { readScope } from './scope.ts';
 import { readSequenceOwnership, readSequences } from './sequences.ts';
 import { readIdentityAlways, readTableSettings } from './table-settings.ts';
-import { readTables } from './tables.ts';
+import { readInheritance, readTables } from './tables.ts';
 
 /** Objects that need each other: created in the order of the scope, after the schemas. */
 const created: readonly KindReader<CreatedObject>[] = [
@@ -33,6 +33,7 @@ const created: readonly KindReader<CreatedObject>[] = [
 const following: readonly KindReader[] = [
   readUnvalidatedDomainConstraints,
   readSequenceOwnership,
+  readInheritance,
   readTableSettings,
   readPartitions,
   readIndexConstraints,
