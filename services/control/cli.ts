@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { ExitCode, SluiceError } from '../../shared/errors.ts';
+import { ExitCode } from '../../shared/errors.ts';
 import { reportError } from '../../shared/service/error-report.ts';
 import { addTaskOptions, type TaskArguments } from '../../shared/task/arguments.ts';
 import { jsonText } from './output.ts';
@@ -143,12 +143,17 @@ async function main(argv: readonly string[]): Promise<void> {
     await buildProgram().parseAsync(argv, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) return finish(error.exitCode === 0 ? ExitCode.ok : ExitCode.usage);
-    const { exit, report, print } = reportError(error);
-    if (argv.includes('--json') && error instanceof SluiceError)
-      process.stdout.write(`${jsonText({ error: report })}\n`);
+    const { exit, report, print } = reportError(await classed(error));
+    if (argv.includes('--json')) process.stdout.write(`${jsonText({ error: report })}\n`);
     else print(process.stderr);
     finish(exit);
   }
+}
+
+/** What PostgreSQL said where nobody expected it is still its answer, no defect. */
+async function classed(error: unknown): Promise<unknown> {
+  const { postgresFailure, sqlstate } = await import('../../shared/postgres/failure.ts');
+  return sqlstate(error) === undefined ? error : postgresFailure(error, {});
 }
 
 await main(process.argv.slice(2));
