@@ -4,8 +4,8 @@ import { SluiceError } from '../errors.ts';
 /**
  * A schema object as capture describes it, one JSON record of `<task>.schema-changes`, in creation order.
  * `section` says when a sink creates it:
- *   pre-data      before any row (schemas, types, sequences, tables with defaults, not null, identity as BY DEFAULT)
- *   post-data     after the first reads are loaded (primary keys, unique, check, exclusion, indexes)
+ *   pre-data      before any row (schemas, types, sequences, tables with defaults, not null, checks, identity as BY DEFAULT)
+ *   post-data     after the first reads are loaded (primary keys, unique, exclusion, indexes, checks that are not validated)
  *   foreign-keys  when the applied position has passed every table's read
  *   cutover       at cutover (identity ALWAYS put back, triggers' states, ...)
  */

@@ -116,6 +116,27 @@ describe('the reading ends at once', () => {
     await expect.poll(() => ctx.source.value(left, [`sluice ${ctx.task} %`])).toBe('0');
   });
 
+  test('when a reading session is ended in the middle', async () => {
+    await using large = await largeTable();
+    const { reading, ctx } = large;
+    const manifest = await reading.attempt();
+    const end = 'SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1';
+    let ended = 0;
+    const ending = {
+      ...manifest,
+      state: manifest.state,
+      append: async (body: Parameters<typeof manifest.append>[0]) => {
+        const offset = await manifest.append(body);
+        if (body.kind === 'chunks') ended += Number(await ctx.source.value(end, [`sluice ${ctx.task} snapshot`]));
+        return offset;
+      },
+    };
+    const reads = reading.read({ manifest: ending, bytesInFlight: 2_000_000 });
+    await expect(reads).rejects.toMatchObject({ code: 'POSTGRES_UNREACHABLE', retry: 'retry' });
+    expect(ended).toBeGreaterThan(0);
+    expect(manifest.state.reads.get('"public"."large"')?.state).toBe('reading');
+  });
+
   test('when the session of the snapshot ends', async () => {
     await using large = await largeTable();
     const { reading, ctx } = large;
