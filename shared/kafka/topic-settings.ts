@@ -27,16 +27,20 @@ export interface FoundTopic {
   readonly configuration: ReadonlyMap<string, string>;
 }
 
-/** @throws SluiceError KAFKA_TOPIC_SETTINGS naming every setting that differs. */
+/**
+ * More replicas than asked for are fine: the number asked for follows the brokers that are up now.
+ * @throws SluiceError KAFKA_TOPIC_SETTINGS naming every setting that differs.
+ */
 export function checkTopic(found: FoundTopic, partitions: number, settings: TopicSettings): void {
   const wrong: string[] = [];
   const expect = (setting: string, expected: string, actual: string) => {
     if (actual !== expected) wrong.push(`${setting} is ${actual}, expected ${expected}`);
   };
   expect('partitions', String(partitions), String(found.partitions));
-  expect('replication factor', String(settings.replicationFactor), String(found.replicas));
+  const replicationFactor = Math.max(settings.replicationFactor, found.replicas);
+  expect('replication factor', String(replicationFactor), String(found.replicas));
   const limit = Number(found.configuration.get('max.message.bytes'));
-  for (const [setting, expected] of Object.entries(topicConfiguration(settings))) {
+  for (const [setting, expected] of Object.entries(topicConfiguration({ ...settings, replicationFactor }))) {
     if (setting === 'max.message.bytes' && limit >= settings.maxMessageBytes) continue;
     expect(setting, expected, found.configuration.get(setting) ?? 'unknown');
   }
