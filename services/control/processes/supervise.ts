@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ErrorCode, errorCatalogue, SluiceError } from '../../../shared/errors.ts';
@@ -68,23 +69,27 @@ async function runOnce({ service, argv, firstArgv, onLine, signal }: SuperviseOp
   signal.addEventListener('abort', drain);
   if (signal.aborted) drain();
   try {
-    return await new Promise<End>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', (code, by) => {
-        if (failed) resolve({ kind: 'failed', message: failed });
-        else resolve(by === null ? { kind: 'exit', code: code ?? 0 } : { kind: 'signal', signal: by });
-      });
-    });
+    const [code, by] = await exitOf(child);
+    if (failed) return { kind: 'failed', message: failed };
+    return by === null ? { kind: 'exit', code: code ?? 0 } : { kind: 'signal', signal: by };
   } finally {
     signal.removeEventListener('abort', drain);
   }
+}
+
+/** `close` never comes to a parent that has closed the channel itself: the end of process and log it is. */
+async function exitOf(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {
+  const logged = child.stderr === null ? Promise.resolve() : once(child.stderr, 'close');
+  const ended = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+  await logged;
+  return ended;
 }
 
 /** The end of the channel is what asks it to drain; one that does not is killed, which is safe at any instant. */
 function drainChild(child: ChildProcess): void {
   if (child.connected) child.disconnect();
   const timer = setTimeout(() => child.kill('SIGKILL'), DRAIN_MS);
-  child.once('close', () => clearTimeout(timer));
+  child.once('exit', () => clearTimeout(timer));
 }
 
 /** An error that may pass ends the supervision only when the service never came to run. */
