@@ -15,6 +15,8 @@ import { readRangeTypes } from './range-types.ts';
 import { readSchemas } from './schemas.ts';
 import { readScope } from './scope.ts';
 import { readSequenceOwnership, readSequences } from './sequences.ts';
+import { readColumns } from './table-columns.ts';
+import { readTableNames } from './table-names.ts';
 import { readIdentityAlways, readTableSettings } from './table-settings.ts';
 import { readInheritance, readTables } from './tables.ts';
 
@@ -53,7 +55,10 @@ const following: readonly KindReader[] = [
  */
 export async function readSchemaObjects(client: pg.ClientBase, selection: Selection): Promise<SchemaObject[]> {
   const version = await serverVersion(client);
-  const catalog: Catalog = { client, version, scope: await readScope(client, selection, version) };
+  const scope = await readScope(client, selection, version);
+  const tables = await readTableNames(client, scope.tables);
+  const columns = await readColumns(client, version, scope.tables);
+  const catalog: Catalog = { client, version, scope, tables, columns };
   const objects: DescribedObject[] = await readSchemas(catalog);
   objects.push(...(await readCreated(catalog)));
   for (const read of following) objects.push(...(await read(catalog)));

@@ -1,34 +1,27 @@
 import { quoteIdentifier, quoteLiteral, quoteTable } from '../../../shared/postgres/identifiers.ts';
 import type { DescribedObject, KindReader } from './described-object.ts';
-import { type ColumnRow, readColumns } from './table-columns.ts';
-import { readTableNames } from './table-names.ts';
+import type { ColumnRow } from './table-columns.ts';
 
 /** What CREATE TABLE cannot say of columns: storage, compression, statistics, other defaults than the parent's. */
-export const readTableSettings: KindReader = async ({ client, version, scope }) => {
-  const names = await readTableNames(client, scope.tables);
-  const columns = await readColumns(client, version, scope.tables);
-  return scope.tables.flatMap((oid): DescribedObject[] => {
-    const table = names.get(oid);
+export const readTableSettings: KindReader = async ({ scope, tables, columns }) =>
+  scope.tables.flatMap((oid): DescribedObject[] => {
+    const table = tables.get(oid);
     const changes = (columns.get(oid) ?? []).flatMap(columnSettings);
     if (!table || changes.length === 0) return [];
     const sql = `ALTER TABLE ONLY ${quoteTable(table)} ${changes.join(', ')}`;
     return [{ section: 'pre-data', kind: 'table settings', ...table, table, sql }];
   });
-};
 
 /** At cutover: until then rows are written as they are at the source, keys included. */
-export const readIdentityAlways: KindReader = async ({ client, version, scope }) => {
-  const names = await readTableNames(client, scope.tables);
-  const columns = await readColumns(client, version, scope.tables);
-  return scope.tables.flatMap((oid) =>
+export const readIdentityAlways: KindReader = async ({ scope, tables, columns }) =>
+  scope.tables.flatMap((oid) =>
     (columns.get(oid) ?? []).flatMap((column): DescribedObject[] => {
-      const table = names.get(oid);
+      const table = tables.get(oid);
       if (!table || column.identity !== 'a' || column.sequence === null) return [];
       const sql = `ALTER TABLE ${quoteTable(table)} ALTER COLUMN ${quoteIdentifier(column.name)} SET GENERATED ALWAYS`;
       return [{ section: 'cutover', kind: 'identity', schema: table.schema, name: column.name, table, sql }];
     }),
   );
-};
 
 const storages: Readonly<Record<string, string>> = { p: 'PLAIN', e: 'EXTERNAL', m: 'MAIN', x: 'EXTENDED' };
 const compressions: Readonly<Record<string, string>> = { p: 'pglz', l: 'lz4' };

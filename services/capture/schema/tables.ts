@@ -1,6 +1,6 @@
 import { quoteIdentifier, quoteLiteral, quoteTable, type TableName } from '../../../shared/postgres/identifiers.ts';
-import type { CreatedObject, DescribedObject, KindReader } from './described-object.ts';
-import { type ColumnRow, columnDefinition, readColumns } from './table-columns.ts';
+import type { Catalog, CreatedObject, DescribedObject, KindReader } from './described-object.ts';
+import { columnDefinition } from './table-columns.ts';
 
 interface TableRow {
   oid: string;
@@ -47,11 +47,10 @@ interface Check {
   local: boolean;
 }
 
-type Columns = ReadonlyMap<string, readonly ColumnRow[]>;
+type Columns = Catalog['columns'];
 
-export const readTables: KindReader<CreatedObject> = async ({ client, version, scope }) => {
+export const readTables: KindReader<CreatedObject> = async ({ client, version, scope, columns }) => {
   const { rows } = await client.query<TableRow>(tablesSql(version), [scope.tables]);
-  const columns = await readColumns(client, version, scope.tables);
   return rows.map((row) => ({
     node: `r${row.oid}`,
     section: 'pre-data',
@@ -64,9 +63,8 @@ export const readTables: KindReader<CreatedObject> = async ({ client, version, s
 };
 
 /** Children that were created with all their columns become children now. */
-export const readInheritance: KindReader = async ({ client, version, scope }) => {
+export const readInheritance: KindReader = async ({ client, version, scope, columns }) => {
   const { rows } = await client.query<TableRow>(tablesSql(version), [scope.tables]);
-  const columns = await readColumns(client, version, scope.tables);
   return rows
     .filter((row) => !inheritsAtCreation(row, columns))
     .flatMap((row) =>
