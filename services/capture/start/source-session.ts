@@ -58,10 +58,15 @@ async function openReplication(task: Task, applicationName: string): Promise<Rep
   try {
     return await ReplicationConnection.open(task.source.endpoint, applicationName);
   } catch (error) {
-    if (sqlstate(error) !== '53300') throw error;
-    throw new SluiceError('SOURCE_NO_SLOT_FREE', 'the source has no free WAL sender (max_wal_senders)', {
-      cause: error,
-    });
+    const state = sqlstate(error);
+    if (state === '53300') {
+      throw new SluiceError('SOURCE_NO_SLOT_FREE', 'no WAL sender is free (max_wal_senders)', { cause: error });
+    }
+    if (state === '42501') {
+      const detail = `source: ${task.source.endpoint.user} lacks the REPLICATION attribute`;
+      throw new SluiceError('POSTGRES_PERMISSION_DENIED', detail, { cause: error });
+    }
+    throw error;
   }
 }
 
