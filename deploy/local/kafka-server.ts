@@ -101,7 +101,13 @@ async function prepare(broker: Broker, all: readonly Broker[], dataDir: string):
   mkdirSync(logDir, { recursive: true });
   writeFileSync(propertiesOf(broker, dataDir), serverProperties(broker, all, logDir));
   if (existsSync(join(logDir, 'meta.properties'))) return;
-  const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId(dataDir), '-c', propertiesOf(broker, dataDir)];
+  const format = [
+    'kafka.tools.StorageTool',
+    'format',
+    `--cluster-id=${clusterId(dataDir)}`,
+    '-c',
+    propertiesOf(broker, dataDir),
+  ];
   await runJava(['-Xmx128m', '-XX:TieredStopAtLevel=1', '-cp', `${libs()}/*`, ...format]);
 }
 
