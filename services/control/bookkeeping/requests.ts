@@ -14,6 +14,7 @@ import type { Task } from '../../../shared/task/task.ts';
 export type RequestKind = 'hold' | 'run-to' | 'finish';
 
 const POLL_MS = 100;
+const LOCK_WAIT_MS = 3000;
 
 export class SinkRequest {
   readonly #client: pg.Client;
@@ -29,7 +30,10 @@ export class SinkRequest {
    * @throws SluiceError FENCE_TIMEOUT when another one does.
    */
   async lock(): Promise<void> {
-    if (await tryLock(this.#client, this.#key)) return;
+    // A sweep holds it for a moment.
+    for (const until = Date.now() + LOCK_WAIT_MS; Date.now() < until; await delay(POLL_MS)) {
+      if (await tryLock(this.#client, this.#key)) return;
+    }
     throw new SluiceError('FENCE_TIMEOUT', `another fence, comparison or cutover of task ${this.#key[0]} runs`, {
       remedy: 'Wait for it to end.',
     });
