@@ -2,7 +2,6 @@ import type pg from 'pg';
 import { SluiceError } from '../../../shared/errors.ts';
 import { sqlstate } from '../../../shared/postgres/failure.ts';
 import { quoteIdentifier, quoteLiteral, quoteTable } from '../../../shared/postgres/identifiers.ts';
-import { serverVersion } from '../../../shared/postgres/server-version.ts';
 import type { SelectedTable } from '../../../shared/task/selected-tables.ts';
 import { type BlockRange, planRanges, rangeCondition } from './chunk-plan.ts';
 import { type CopyOptions, readCopy } from './copy-reader.ts';
@@ -27,10 +26,12 @@ export async function planTable(
   options: { readonly snapshot: string; readonly workers: number },
 ): Promise<TablePlan> {
   return await inSnapshot(client, options.snapshot, async () => {
-    const attributes = await attributesInSnapshot(client, table);
-    const size = await sizeOf(client, table);
-    const ranges = planRanges(size, options.workers, await serverVersion(client));
-    return { table, snapshot: options.snapshot, ranges, attributes };
+    const { rows } = await client.query<PlanRow>(planSql, [table.shape.oid]);
+    const [row] = rows;
+    if (!row) throw changed(table, 'it was not there when the snapshot was taken');
+    const size = { blocks: Number(row.blocks), bytes: Number(row.bytes) };
+    const ranges = planRanges(size, options.workers, Number(row.version));
+    return { table, snapshot: options.snapshot, ranges, attributes: attributesOf(table, row) };
   });
 }
 
@@ -66,8 +67,8 @@ export async function tableExists(client: pg.Client, table: SelectedTable): Prom
 }
 
 async function inSnapshot<T>(client: pg.Client, snapshot: string, work: () => Promise<T>): Promise<T> {
-  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-  await client.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)}`);
+  const begin = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
+  await client.query(`${begin}; SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)}`);
   const result = await work();
   await client.query('COMMIT');
   return result;
@@ -78,29 +79,36 @@ function copySql(table: SelectedTable, range: BlockRange): string {
   return `COPY (SELECT ${columns} FROM ONLY ${quoteTable(table.shape)}${rangeCondition(range)}) TO STDOUT`;
 }
 
-async function attributesInSnapshot(client: pg.Client, table: SelectedTable): Promise<number[]> {
-  const { rows } = await client.query<{ number: string; name: string; type: string; typmod: string }>(
-    `SELECT attnum AS number, attname AS name, atttypid AS type, atttypmod AS typmod FROM pg_attribute
-      WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped`,
-    [table.shape.oid],
-  );
-  const byName = new Map(rows.map((row) => [row.name, row]));
-  return table.shape.columns.map((column) => {
-    const row = byName.get(column.name);
-    if (!row || Number(row.type) !== column.typeOid || Number(row.typmod) !== column.typmod) {
-      throw changed(table, `column ${column.name} was not yet, or of another type, when the snapshot was taken`);
-    }
-    return Number(row.number);
-  });
+interface PlanRow {
+  columns: string;
+  blocks: string;
+  bytes: string;
+  version: string;
 }
 
-async function sizeOf(client: pg.Client, table: SelectedTable): Promise<{ blocks: number; bytes: number }> {
-  const { rows } = await client.query<{ blocks: string; bytes: string }>(
-    `SELECT coalesce(pg_relation_size($1::oid) / current_setting('block_size')::int, 0) AS blocks,
-      coalesce(pg_table_size($1::oid), 0) AS bytes`,
-    [table.shape.oid],
-  );
-  return { blocks: Number(rows[0]?.blocks ?? 0), bytes: Number(rows[0]?.bytes ?? 0) };
+interface SnapshotColumn {
+  name: string;
+  number: number;
+  type: string;
+  typmod: number;
+}
+
+/** The columns as the snapshot has them; the size as it is, null when the table is gone. */
+const planSql = `
+  SELECT (SELECT coalesce(json_agg(json_build_object('name', a.attname, 'number', a.attnum,
+        'type', a.atttypid::text, 'typmod', a.atttypmod)), '[]')
+      FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
+    coalesce(pg_relation_size(c.oid) / current_setting('block_size')::int, 0) AS blocks,
+    coalesce(pg_table_size(c.oid), 0) AS bytes, current_setting('server_version_num') AS version
+  FROM pg_class c WHERE c.oid = $1`;
+
+function attributesOf(table: SelectedTable, row: PlanRow): number[] {
+  const byName = new Map((JSON.parse(row.columns) as SnapshotColumn[]).map((column) => [column.name, column]));
+  return table.shape.columns.map(({ name, typeOid, typmod }) => {
+    const column = byName.get(name);
+    if (column && Number(column.type) === typeOid && column.typmod === typmod) return column.number;
+    throw changed(table, `column ${name} was not yet, or of another type, when the snapshot was taken`);
+  });
 }
 
 /** pg_class is read as the snapshot has it, pg_relation_filenode() and the parser see what is current. */
