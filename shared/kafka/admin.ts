@@ -7,8 +7,9 @@ import type { Broker } from './kafkajs.ts';
 import { byTopic, LATEST, listOffsetsExchange } from './protocol.ts';
 import { checkTopic, type FoundTopic, type TopicSettings, topicConfiguration } from './topic-settings.ts';
 
-const REQUEST_TOPICS = 200;
-const CREATE_MILLISECONDS = 30_000;
+const REQUEST_TOPICS = 100;
+/** Below the time that an answer may take. */
+const CREATE_MILLISECONDS = 8_000;
 const USABLE_MILLISECONDS = 60_000;
 const PAUSE_MILLISECONDS = 50;
 const TOPIC_RESOURCE = 2;
@@ -62,9 +63,14 @@ export class ClusterAdmin implements TopicAdmin {
   async deleteTopics(topics: readonly string[]): Promise<void> {
     const there = [...(await this.existing(topics))];
     for (const part of slices(there, REQUEST_TOPICS)) {
-      await this.#administer('deleting topics', (broker) =>
-        broker.deleteTopics({ topics: part, timeout: CREATE_MILLISECONDS }),
-      );
+      await this.#administer('deleting topics', async (broker) => {
+        try {
+          await broker.deleteTopics({ topics: part, timeout: CREATE_MILLISECONDS });
+        } catch (error) {
+          // Somebody else deleted one of them a moment before; the others are deleted all the same.
+          if (!failuresOf(error).every(({ code }) => code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION)) throw error;
+        }
+      });
     }
     await until(async () => (await this.existing(there)).size === 0, 'topics are not deleted');
   }
@@ -161,16 +167,27 @@ export class ClusterAdmin implements TopicAdmin {
     return { topic, partitions: metadata?.leaders.length ?? 0, replicas: metadata?.replicas ?? 0 };
   }
 
+  /** Repeats what the controller could not do in time, or was asked of the wrong broker: each request may be repeated. */
   async #administer<T>(what: string, use: (broker: Broker) => Promise<T>): Promise<T> {
-    try {
-      return await this.#cluster.onController(use);
-    } catch (error) {
-      throw kafkaFailure(error, what, 'KAFKA_TOPIC_SETTINGS');
+    const deadline = Date.now() + USABLE_MILLISECONDS;
+    for (;;) {
+      try {
+        return await this.#cluster.onController(use);
+      } catch (error) {
+        const passes = failuresOf(error).every(({ code }) => passing.has(code as number));
+        if (!passes) throw kafkaFailure(error, what, 'KAFKA_TOPIC_SETTINGS');
+        if (Date.now() > deadline) throw kafkaFailure(error, what, 'KAFKA_UNREACHABLE');
+        await sleep(PAUSE_MILLISECONDS);
+        await this.#cluster.refresh([]);
+      }
     }
   }
 }
 
-/** kafkajs gathers the failures of a request's topics; somebody else may have created them a moment before. */
+/** REQUEST_TIMED_OUT, TOPIC_ALREADY_EXISTS (of a request that was repeated, or of somebody else), NOT_CONTROLLER. */
+const passing: ReadonlySet<number> = new Set([7, KafkaCode.TOPIC_ALREADY_EXISTS, 41]);
+
+/** kafkajs gathers the failures of a request's topics. */
 function failuresOf(error: unknown): readonly { code?: unknown }[] {
   const { errors } = error as { errors?: readonly { code?: unknown }[] };
   return errors ?? [error as { code?: unknown }];

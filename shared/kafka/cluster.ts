@@ -21,7 +21,8 @@ export interface ClusterSettings {
 }
 
 const CONNECT_MILLISECONDS = 5_000;
-const REQUEST_MILLISECONDS = 30_000;
+/** Of requests that name no time of their own: a broker that hangs is found out, and the next one asked. */
+const REQUEST_MILLISECONDS = 10_000;
 const POLL_MILLISECONDS = 50;
 
 interface Address {
@@ -50,6 +51,10 @@ export class Cluster {
   /** @throws SluiceError KAFKA_UNREACHABLE, KAFKA_AUTH_FAILED, KAFKA_TLS_FAILED */
   async connect(): Promise<void> {
     await this.refresh([]);
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   get clusterId(): string {

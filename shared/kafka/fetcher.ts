@@ -199,9 +199,11 @@ export class DirectFetcher implements Fetcher {
     if (!still) return true;
     const code = this.#cluster.topic(still.topic)?.code ?? 0;
     const missing = code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION;
-    const failure = missing
-      ? codeFailure(code, nameOf(still), 'KAFKA_FETCH_FAILED', { ...placeOf(still) })
-      : new SluiceError('KAFKA_FETCH_FAILED', `nobody leads ${nameOf(still)}`, { context: placeOf(still) });
+    const failure =
+      code === 0 || isLeaderCode(code)
+        ? new SluiceError('KAFKA_FETCH_FAILED', `nobody leads ${nameOf(still)}`, { context: placeOf(still) })
+        : codeFailure(code, nameOf(still), 'KAFKA_FETCH_FAILED', placeOf(still));
+    if (failure.retry === 'stop' && !missing) throw failure;
     patience.trouble(`${nameOf(still)} leader`, missing ? UNKNOWN_MILLISECONDS : RETRY_MILLISECONDS, failure);
     await sleep(PAUSE_MILLISECONDS);
     return false;
@@ -214,7 +216,7 @@ export class DirectFetcher implements Fetcher {
       patience.progress('cluster');
     } catch (error) {
       const failure = kafkaFailure(error, 'asking for metadata', 'KAFKA_UNREACHABLE');
-      if (failure.retry === 'stop') throw failure;
+      if (failure.retry === 'stop' || this.#cluster.closed) throw failure;
       patience.trouble('cluster', RETRY_MILLISECONDS, failure);
     }
   }

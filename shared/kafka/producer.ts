@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.ts';
 import { checkAnswers, type SentBatch } from './answers.ts';
 import type { Cluster } from './cluster.ts';
-import { KafkaCode, kafkaFailure } from './failure.ts';
+import { codeFailure, kafkaFailure } from './failure.ts';
 import type { FloorLookup, OutgoingRecord, Producer, TopicPartition, Written } from './interfaces.ts';
 import { batchRounds, groupBySize, type OutgoingBatch } from './outgoing.ts';
 import { byTopic, type OfTopic, type ProduceAnswer, produceExchange } from './protocol.ts';
@@ -99,12 +99,10 @@ export class DirectProducer implements Producer {
   async #awaitLeaders(partitions: readonly TopicPartition[]): Promise<void> {
     if (await this.#cluster.awaitLeaders(partitions, LEADER_MILLISECONDS)) return;
     const { topic, partition } = partitions.find((each) => this.#cluster.leader(each) < 0)!;
-    const missing = this.#cluster.topic(topic)?.code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION;
-    throw new SluiceError(
-      missing ? 'KAFKA_TOPIC_MISSING' : 'KAFKA_PRODUCE_FAILED',
-      `${missing ? 'there is no topic' : 'nobody leads'} ${topic}/${partition}`,
-      { context: { topic, partition } },
-    );
+    const code = this.#cluster.topic(topic)?.code ?? 0;
+    const context = { topic, partition };
+    if (code !== 0) throw codeFailure(code, `writing to ${topic}/${partition}`, 'KAFKA_PRODUCE_FAILED', context);
+    throw new SluiceError('KAFKA_PRODUCE_FAILED', `nobody leads ${topic}/${partition}`, { context });
   }
 }
 

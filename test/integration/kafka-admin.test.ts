@@ -99,7 +99,7 @@ describe('topics of a task', () => {
     const specs = Array.from({ length: 1_000 }, (_, index) => ({ topic: topic(`thousand-${index}`), partitions: 1 }));
     const started = performance.now();
     await admin.ensureTopics(specs);
-    expect(performance.now() - started).toBeLessThan(30_000);
+    expect(performance.now() - started).toBeLessThan(60_000);
     await admin.deleteTopics(specs.map((spec) => spec.topic));
   });
 });

@@ -11,7 +11,7 @@ const topic = (name: string) => `${prefix}.public.${name}`;
 const kafka = openKafka(kafkaSettings(inject('servers').brokers), 'test');
 const noFloors = { floor: () => 0n };
 const failure = (code: string) => expect.objectContaining({ code });
-const soon = () => AbortSignal.timeout(30_000);
+const soon = () => AbortSignal.timeout(90_000);
 
 let admin: TopicAdmin;
 let producer: Producer;
