@@ -45,6 +45,11 @@ const taskOptions: readonly TaskOption[] = [
 
 export const TASK_FILE_FLAGS = '--task-file <path>';
 
+/** For the documentation: each option, and the setting that it sets. */
+export function describeTaskOptions(): { readonly flags: string; readonly help: string; readonly path: string }[] {
+  return taskOptions.map(({ flags, help, path }) => ({ flags, help, path: path.join('.') }));
+}
+
 /** What commander gives for the options above, by their camel-case names. */
 export type TaskArguments = Readonly<Record<string, unknown>> & { readonly taskFile?: string };
 

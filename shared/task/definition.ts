@@ -41,25 +41,28 @@ const kafkaTls = z.strictObject({
   ca: z.string().optional().describe('path of the CA certificates (PEM)'),
   certificate: z.string().optional().describe('path of the client certificate (PEM)'),
   key: z.string().optional().describe('path of the client key (PEM)'),
-  keyPassword: secretReference.optional(),
+  keyPassword: secretReference.optional().describe('password of the client key'),
   rejectUnauthorized: z.boolean().default(true).describe('false accepts any certificate'),
 });
 
 const sasl = z.strictObject({
-  mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
-  username: z.string().min(1),
-  password: secretReference,
+  mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).describe('how the account proves itself'),
+  username: z.string().min(1).describe('account'),
+  password: secretReference.describe('its password'),
 });
 
 const registry = z.strictObject({
   url: z.url().describe('base URL of the Confluent-compatible API'),
-  username: z.string().optional(),
-  password: secretReference.optional(),
+  username: z.string().optional().describe('for HTTP basic authentication; may stand in the URL instead'),
+  password: secretReference.optional().describe('password of that user'),
   ca: z.string().optional().describe('path of the CA certificates (PEM)'),
 });
 
 const kafka = z.strictObject({
-  brokers: z.array(z.string().regex(/^.+:\d+$/, 'host:port')).min(1),
+  brokers: z
+    .array(z.string().regex(/^.+:\d+$/, 'host:port'))
+    .min(1)
+    .describe('host:port of some of the brokers'),
   registry,
   tls: kafkaTls.optional(),
   sasl: sasl.optional(),
@@ -109,7 +112,11 @@ export const taskDefinition = z.strictObject({
   tables: selection.optional().describe('tables to migrate'),
   sink: z
     .strictObject({
-      name: z.string().regex(SINK_NAME, 'lower-case letters, digits and -, at most 40').default('main'),
+      name: z
+        .string()
+        .regex(SINK_NAME, 'lower-case letters, digits and -, at most 40')
+        .default('main')
+        .describe('tells the sinks of one capture apart'),
       tables: selection.optional().describe('the tables this sink takes, of those the capture publishes'),
     })
     .optional()

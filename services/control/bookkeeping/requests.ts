@@ -81,9 +81,12 @@ export class SinkRequest {
   /** Takes back what a command that was killed left behind; a sink would stand still for ever. */
   async sweep(): Promise<void> {
     if (!(await tryLock(this.#client, this.#key))) return;
-    const sql = `DELETE FROM sluice.request WHERE task = $1 AND sink = $2 AND kind <> 'finish'`;
-    await this.#client.query(sql, [...this.#key]);
-    await this.#client.query(`SELECT pg_advisory_unlock(${LOCK})`, lockValues(this.#key));
+    try {
+      const sql = `DELETE FROM sluice.request WHERE task = $1 AND sink = $2 AND kind <> 'finish'`;
+      await this.#client.query(sql, [...this.#key]);
+    } finally {
+      await this.#client.query(`SELECT pg_advisory_unlock(${LOCK})`, lockValues(this.#key));
+    }
   }
 
   /** For a request after which the sink ends: once it is reached there is no way back. */
