@@ -1,10 +1,11 @@
 import type pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
+import type { RowLines } from './merge.ts';
 
 const NEWLINE = 0x0a;
 
 /** The rows of one COPY ... TO STDOUT, one at a time; a row's text never holds a raw newline. */
-export class CopyLines {
+export class CopyLines implements RowLines {
   readonly #parts: AsyncIterator<Buffer>;
   #buffer: Buffer = Buffer.alloc(0);
   #at = 0;

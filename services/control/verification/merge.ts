@@ -1,4 +1,3 @@
-import type { CopyLines } from './copy-lines.ts';
 import { compareOrder, firstColumn, type RowOrder, unescapeCopy } from './order.ts';
 
 export interface TableDifference {
@@ -11,6 +10,14 @@ export interface TableDifference {
   readonly examples: readonly { readonly kind: 'missing' | 'extra' | 'different'; readonly key: string }[];
 }
 
+/** Rows in order, as COPY lines. */
+export interface RowLines {
+  /** The next row if it is here already. */
+  take(): Buffer | undefined;
+  /** The next row, waited for; undefined at the end. */
+  next(): Promise<Buffer | undefined>;
+}
+
 const MOST_EXAMPLES = 10;
 
 /**
@@ -18,8 +25,8 @@ const MOST_EXAMPLES = 10;
  * `report` is called now and then with the number of rows of the source so far.
  */
 export async function mergeTable(
-  source: CopyLines,
-  destination: CopyLines,
+  source: RowLines,
+  destination: RowLines,
   order: RowOrder,
   report: (rows: number) => void = () => undefined,
 ): Promise<TableDifference> {
