@@ -1,0 +1,205 @@
+import type { Breakage } from './breakage.ts';
+
+const fold = (name: string) => ({ file: 'test/unit/fold.test.ts', name });
+const answers = (name: string) => ({ file: 'test/unit/kafka-answers.test.ts', name });
+const assembler = (name: string) => ({ file: 'test/unit/capture-transaction-assembler.test.ts', name });
+const sinkPlan = (name: string) => ({ file: 'test/unit/sink-plan.test.ts', name });
+const merge = (name: string) => ({ file: 'test/unit/sink-merge.test.ts', name });
+const apply = (name: string) => ({ file: 'test/integration/sink-apply.test.ts', name });
+const streaming = (name: string) => ({ file: 'test/fault/capture-killed-while-streaming.test.ts', name });
+const starting = (name: string) => ({ file: 'test/fault/capture-killed-while-starting.test.ts', name });
+const applying = (name: string) => ({ file: 'test/fault/sink-killed-while-applying.test.ts', name });
+const loading = (name: string) => ({ file: 'test/fault/sink-killed-while-loading.test.ts', name });
+
+const manifest: readonly Breakage[] = [
+  {
+    name: 'acknowledges one byte past the end LSN',
+    file: 'shared/envelope/acknowledgement.ts',
+    find: '? ZERO_LSN : state.lsn;',
+    replace: '? ZERO_LSN : ((state.lsn + 1n) as Lsn);',
+    test: fold('is the LSN of what was answered'),
+  },
+  {
+    name: 'acknowledges what was received, past the manifest',
+    file: 'services/capture/stream/change-stream.ts',
+    find: 'connection.sendStatus(lsn, replyRequested)',
+    replace: 'connection.sendStatus(this.#builder.through > lsn ? this.#builder.through : lsn, replyRequested)',
+    test: streaming('after the events, before the append'),
+  },
+  {
+    name: 'ignores the epoch',
+    file: 'shared/envelope/fold.ts',
+    find: "if (record.kind !== 'epoch' && record.epoch !== state.epoch?.epoch) return 'other epoch';",
+    replace: '',
+    test: fold('counts what stands where it says under the newest epoch'),
+  },
+  {
+    name: 'ignores at',
+    file: 'shared/envelope/fold.ts',
+    find: "if (record.at !== offset) return 'other offset';",
+    replace: '',
+    test: fold('counts what stands where it says under the newest epoch'),
+  },
+  {
+    name: 'keeps the parts of an open transaction over an epoch',
+    file: 'shared/envelope/fold.ts',
+    find: 'state.position = state.complete.position;',
+    replace: '',
+    test: fold('voids the parts of an open transaction'),
+  },
+  {
+    name: 'resumes at the commit LSN',
+    file: 'shared/envelope/start-decision.ts',
+    find: 'from: maxLsn(state.complete.endLsn, state.slot.consistentPoint)',
+    replace: 'from: maxLsn(state.complete.commitLsn, state.slot.consistentPoint)',
+    test: fold('resumes at the end LSN of the last complete transaction'),
+  },
+  {
+    name: 'does not compare the slot with the manifest',
+    file: 'shared/envelope/start-decision.ts',
+    find: 'if (slot.confirmedFlush > state.lsn) {',
+    replace: 'if (slot.confirmedFlush > state.lsn + (1n << 60n)) {',
+    test: fold('stops with SOURCE_SLOT_AHEAD'),
+  },
+  {
+    name: 'accepts an append that stands elsewhere',
+    file: 'services/capture/publish/manifest-writer.ts',
+    find: 'if (answer.offset === at) return;',
+    replace: 'if (answer.offset >= at) return;',
+    test: { file: 'test/fault/capture-taken-over.test.ts', name: 'a stopped capture that wakes late' },
+  },
+];
+
+const producer: readonly Breakage[] = [
+  {
+    name: 'accepts a missing answer of the producer',
+    file: 'shared/kafka/answers.ts',
+    find: 'if (!answer) throw doubtful(`the answer does not name ${name}`);',
+    replace: 'if (!answer) return { ...batch, offset: 0n };',
+    test: answers('do not count with a missing partition'),
+  },
+  {
+    name: 'accepts a doubled answer of the producer',
+    file: 'shared/kafka/answers.ts',
+    find: 'if (found.has(name)) throw doubtful(`the answer names ${name} twice`);',
+    replace: '',
+    test: answers('do not count with a partition named twice'),
+  },
+  {
+    name: 'accepts an offset below what is listed',
+    file: 'shared/kafka/answers.ts',
+    find: 'if (answer.baseOffset < floor || answer.baseOffset < 0n) {',
+    replace: 'if (answer.baseOffset < 0n) {',
+    test: answers('do not count below the end of what is listed'),
+  },
+];
+
+const capture: readonly Breakage[] = [
+  {
+    name: 'makes the publication after the slot',
+    file: 'services/capture/start/new-slot.ts',
+    find: '  await objects.createPublication(tables.map(({ selected }) => selected));\n',
+    replace: '',
+    test: starting('with a publication and no slot record'),
+  },
+  {
+    name: 'counts selected changes only as ordinals',
+    file: 'services/capture/stream/transaction-assembler.ts',
+    find: '    this.#next();\n    const bound = this.#bound.get(message.relation.oid);\n    if (!bound) return;',
+    replace: '    const bound = this.#bound.get(message.relation.oid);\n    if (!bound) return;\n    this.#next();',
+    test: assembler('positions are dense, ordinals count every change as decoded'),
+  },
+  {
+    name: 'forgets the delete of a moved key',
+    file: 'services/capture/stream/transaction-assembler.ts',
+    find: 'const moved = before !== null && key.some((i) => before[i] !== after[i]);',
+    replace: 'const moved = false;',
+    test: assembler('a key change is a moved delete of the old key, then the update'),
+  },
+];
+
+const sink: readonly Breakage[] = [
+  {
+    name: 'accepts a batch of which one position is missing',
+    file: 'services/sink-postgres/consume/merge.ts',
+    find: 'if (dense && found !== listed)',
+    replace: 'if (dense && found < listed - 1)',
+    test: merge('refuses a batch when one is missing'),
+  },
+  {
+    name: 'moves the position in a transaction of its own',
+    file: 'services/sink-postgres/apply/destination-transaction.ts',
+    find: '  await writePosition(client, destination.identity, { position: work.next, counts });\n',
+    replace:
+      "  await client.query('COMMIT');\n  failpoint('sink.before-commit');\n  await client.query('BEGIN');\n  await writePosition(client, destination.identity, { position: work.next, counts });\n",
+    test: applying('before a commit'),
+  },
+  {
+    name: 'does not compare the position with what it believes',
+    file: 'services/sink-postgres/bookkeeping/position.ts',
+    find: 'if (found && isSame(found, believed)) return;',
+    replace: 'if (found) return;',
+    test: apply('what another sink moved is not touched'),
+  },
+  {
+    name: 'does not check the ledger of chunks',
+    file: 'services/sink-postgres/bookkeeping/table-loads.ts',
+    find: '  return rowCount === 1;\n}\n\nexport interface Totals',
+    replace: '  return rowCount !== null;\n}\n\nexport interface Totals',
+    test: loading('after a chunk'),
+  },
+  {
+    name: 'applies the stream before the last first read is loaded',
+    file: 'services/sink-postgres/load/load-tables.ts',
+    find: 'if (this.#isRead()) {',
+    replace: 'if (this.#tables.size > 0) return;\n      if (this.#isRead()) {',
+    test: { file: 'test/integration/sink-service.test.ts', name: 'schema, rows, stream' },
+  },
+  {
+    name: 'swallows what fails change by change',
+    file: 'services/sink-postgres/apply/destination-transaction.ts',
+    find: '      throw isOfTheData(error) ? refused(error, event) : error;\n',
+    replace: '      if (!isOfTheData(error)) throw error;\n',
+    test: apply('a change that breaks a constraint stops'),
+  },
+  {
+    name: 'casts values from text',
+    file: 'services/sink-postgres/apply/statements.ts',
+    find: 'column: (index) => `r.c${index}`,',
+    replace: 'column: (index) => `r.c${index}::text::${target.columns[index]!.type}`,',
+    test: apply('a value too long for its column is refused, never cut'),
+  },
+  {
+    name: 'lets a value that the WAL did not carry become NULL',
+    file: 'services/sink-postgres/apply/plan.ts',
+    find: 'if (!later.includes(UNKNOWN)) return later;',
+    replace: 'return later.map((value) => (value === UNKNOWN ? null : value));',
+    test: sinkPlan('folds changes of one row, and keeps a value that the WAL did not carry'),
+  },
+  {
+    name: 'goes by LSN where the snapshot goes by transaction ids',
+    file: 'services/sink-postgres/apply/skip-rule.ts',
+    find: 'return full < xmin || (full < xmax && !running.includes(full));',
+    replace: 'return full < xmax;',
+    test: { file: 'test/unit/sink-skip-rule.test.ts', name: 'an ordinary snapshot saw what had ended' },
+  },
+  {
+    name: 'runs the keys of two columns together',
+    file: 'services/sink-postgres/apply/plan.ts',
+    find: 'text += `${value}\\0`;',
+    replace: 'text += value;',
+    test: sinkPlan('keys of several columns do not run into each other'),
+  },
+];
+
+const values: readonly Breakage[] = [
+  {
+    name: 'takes a key-only old tuple for NULLs',
+    file: 'services/capture/stream/pgoutput-decoder.ts',
+    find: 'for (let i = 0; i < values.length; i++) if (!relation.columns[i]?.key) values[i] = UNKNOWN;',
+    replace: '',
+    test: { file: 'test/unit/capture-pgoutput-decoder.test.ts', name: 'a key-only old tuple' },
+  },
+];
+
+export const breakages: readonly Breakage[] = [...manifest, ...producer, ...capture, ...sink, ...values];
