@@ -19,6 +19,13 @@ describe('capture killed while starting', () => {
     await using killed = startCapture(ctx, { env: failpoints.env });
     expect(await killed.exit()).toEqual({ code: null, signal: 'SIGKILL' });
     expect(failpoints.acted(point)).toMatchObject({ hit, action: 'kill' });
+    if (point === 'capture.after-publication') {
+      // A slot made before its publication could never be read.
+      expect(await ctx.source.query('SELECT 1 AS found FROM pg_publication')).toHaveLength(1);
+      expect(
+        await ctx.source.value('SELECT count(*) FROM pg_replication_slots WHERE database = current_database()'),
+      ).toBe('0');
+    }
 
     await using next = startCapture(ctx, { env: failpoints.env });
     await next.wrote(/streaming/);
