@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import { type TestContext, testContext } from '../support/context.ts';
+import { expectError, startCommand, taskOptions } from '../support/control-command.ts';
+import { sluice } from '../support/processes.ts';
+
+/** Bad input gives one clear error, and leaves nothing behind: no slot, no publication, nothing at the destination. */
+async function expectRefused(
+  ctx: TestContext,
+  args: readonly string[],
+  expected: { readonly code: string; readonly exit: number; readonly says?: RegExp },
+): Promise<void> {
+  await using refused = sluice(['migrate', ...args]);
+  await expectError(refused, expected);
+  expect(
+    await ctx.source.query(`SELECT (SELECT count(*) FROM pg_publication) AS publications,
+      (SELECT count(*) FROM pg_replication_slots WHERE database = current_database()) AS slots`),
+  ).toEqual([{ publications: '0', slots: '0' }]);
+  expect(await ctx.destination.value(`SELECT count(*) FROM pg_namespace WHERE nspname = 'sluice'`)).toBe('0');
+}
+
+/** The task's options with one value replaced. */
+function replaced(ctx: TestContext, option: string, value: string): string[] {
+  const options = taskOptions(ctx);
+  options[options.indexOf(option) + 1] = value;
+  return options;
+}
+
+function changedUrl(url: string, change: (url: URL) => void): string {
+  const changed = new URL(url);
+  change(changed);
+  return changed.toString();
+}
+
+test('wrong password, wrong host, missing database', async () => {
+  await using ctx = await testContext();
+  await ctx.source.query('CREATE TABLE t (id int PRIMARY KEY)');
+  const password = changedUrl(ctx.source.url, (url) => {
+    url.password = 'wrong';
+  });
+  await expectRefused(ctx, replaced(ctx, '--source', password), {
+    code: 'POSTGRES_AUTH_FAILED',
+    exit: 78,
+    says: /source/,
+  });
+  const host = changedUrl(ctx.destination.url, (url) => {
+    url.port = '1';
+  });
+  await expectRefused(ctx, replaced(ctx, '--destination', host), { code: 'POSTGRES_UNREACHABLE', exit: 69 });
+  const database = changedUrl(ctx.destination.url, (url) => {
+    url.pathname = '/nowhere';
+  });
+  const missing = { code: 'POSTGRES_DATABASE_MISSING', exit: 78, says: /destination .*nowhere/ };
+  await expectRefused(ctx, replaced(ctx, '--destination', database), missing);
+});
+
+test('Kafka or registry that cannot be reached', async () => {
+  await using ctx = await testContext();
+  await ctx.source.query('CREATE TABLE t (id int PRIMARY KEY)');
+  await expectRefused(ctx, replaced(ctx, '--brokers', '127.0.0.1:1'), { code: 'KAFKA_UNREACHABLE', exit: 69 });
+  const registry = replaced(ctx, '--registry', 'http://127.0.0.1:1/apis/ccompat/v7');
+  await expectRefused(ctx, registry, { code: 'REGISTRY_UNREACHABLE', exit: 69 });
+});
+
+test('a table of the same name at the destination, and one without replica identity: both are named', async () => {
+  await using ctx = await testContext();
+  await ctx.source.query('CREATE TABLE t (id int PRIMARY KEY)');
+  await ctx.destination.query('CREATE TABLE t (other text)');
+  await expectRefused(ctx, taskOptions(ctx), { code: 'DESTINATION_TABLE_EXISTS', exit: 4, says: /"public"\."t"/ });
+  await ctx.source.query('CREATE TABLE keyless (a int)');
+  const both = { code: 'PRECHECK_FAILED', exit: 4, says: /SOURCE_NO_REPLICA_IDENTITY[\s\S]*DESTINATION_TABLE_EXISTS/ };
+  await expectRefused(ctx, taskOptions(ctx), both);
+});
+
+test('accounts that lack a right', async () => {
+  await using ctx = await testContext();
+  await ctx.source.query('CREATE TABLE t (id int PRIMARY KEY)');
+  const account = ctx.source.name;
+  await ctx.source.query(`CREATE ROLE ${account} LOGIN PASSWORD 'secret'`);
+  ctx.defer(() => ctx.source.query(`DROP OWNED BY ${account}; DROP ROLE ${account}`));
+  const source = changedUrl(ctx.source.url, (url) => {
+    url.username = account;
+    url.password = 'secret';
+  });
+  const several = { code: 'PRECHECK_FAILED', exit: 4, says: /may not replicate[\s\S]*may not read/ };
+  await expectRefused(ctx, replaced(ctx, '--source', source), several);
+});
+
+test('contradictory and unknown settings', async () => {
+  await using ctx = await testContext();
+  await using unknown = sluice(['migrate', ...taskOptions(ctx), '--colour']);
+  expect(await unknown.exit()).toEqual({ code: 2, signal: null });
+  await expectRefused(ctx, replaced(ctx, '--destination', ctx.source.url), {
+    code: 'CONFIG_INVALID',
+    exit: 78,
+    says: /same database/,
+  });
+  await expectRefused(ctx, [...taskOptions(ctx), '--until', 'tomorrow'], { code: 'CONFIG_INVALID', exit: 78 });
+});
+
+test('precheck says the same, with all findings as JSON', async () => {
+  await using ctx = await testContext();
+  await ctx.source.query('CREATE TABLE keyless (a int); CREATE UNLOGGED TABLE fast (a int PRIMARY KEY)');
+  await using precheck = startCommand(ctx, 'precheck', ['--json']);
+  expect(await precheck.exit()).toEqual({ code: 4, signal: null });
+  const { ok, findings } = JSON.parse(precheck.stdout) as {
+    ok: boolean;
+    findings: { code: string; severity: string }[];
+  };
+  expect(ok).toBe(false);
+  expect(findings.map(({ code, severity }) => `${severity} ${code}`)).toEqual([
+    'error SOURCE_NO_REPLICA_IDENTITY',
+    'warning PRECHECK_FAILED',
+  ]);
+});
