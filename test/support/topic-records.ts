@@ -44,7 +44,11 @@ async function consume(
   receive: RecordReceiver,
 ): Promise<void> {
   const groupId = `test-${randomUUID()}`;
-  const consumer = kafka.consumer({ groupId, maxBytesPerPartition: 16_777_216, retry: { retries: 20, maxRetryTime: 5_000 } });
+  const consumer = kafka.consumer({
+    groupId,
+    maxBytesPerPartition: 16_777_216,
+    retry: { retries: 20, maxRetryTime: 5_000 },
+  });
   await consumer.connect();
   try {
     await consumer.subscribe({ topics: [...topics], fromBeginning: true });

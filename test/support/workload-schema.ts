@@ -1,6 +1,6 @@
 /**
  * A small shop: keys of every kind, foreign keys that cascade and that do not, unique values that move, TOASTed
- * values that updates leave alone, names that need quoting, a table without a key.
+ * values that updates leave alone, names that need quoting, a small table without a key.
  */
 export const workloadSchema = `
 CREATE SCHEMA shop;
@@ -47,6 +47,12 @@ CREATE TABLE shop.documents (
   digest bytea
 );
 ALTER TABLE shop.documents ALTER body SET STORAGE EXTERNAL;
+CREATE TABLE shop.readings (
+  id bigserial PRIMARY KEY,
+  sensor int NOT NULL,
+  taken timestamptz NOT NULL DEFAULT now(),
+  note text
+);
 CREATE TABLE shop.log (at timestamptz NOT NULL, client int, line text);
 ALTER TABLE shop.log REPLICA IDENTITY FULL;
 `;

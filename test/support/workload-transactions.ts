@@ -135,9 +135,12 @@ async function writeLog(client: pg.Client, random: Random): Promise<void> {
 async function bulk(client: pg.Client, random: Random): Promise<void> {
   const marker = `bulk ${random.integer(0, 1_000_000)}`;
   const rows = random.integer(500, 5_000);
-  await client.query('INSERT INTO shop.log SELECT now(), g, $1 FROM generate_series(1, $2::int) g', [marker, rows]);
-  await client.query(`UPDATE shop.log SET client = -client WHERE line = $1 AND client % 3 = 0`, [marker]);
-  await client.query('DELETE FROM shop.log WHERE line = $1 AND client % 2 = 0', [marker]);
+  await client.query('INSERT INTO shop.readings (sensor, note) SELECT g, $1 FROM generate_series(1, $2::int) g', [
+    marker,
+    rows,
+  ]);
+  await client.query('UPDATE shop.readings SET sensor = -sensor WHERE note = $1 AND sensor % 3 = 0', [marker]);
+  await client.query('DELETE FROM shop.readings WHERE note = $1 AND sensor % 2 = 0', [marker]);
 }
 
 async function partlyRolledBack(client: pg.Client, random: Random): Promise<void> {

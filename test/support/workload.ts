@@ -25,7 +25,7 @@ export interface WorkloadCounts {
 }
 
 /** Makes the tables and fills them. */
-export async function createWorkloadTables(database: TestDatabase, scale = 1_000): Promise<void> {
+export async function createWorkloadTables(database: Pick<TestDatabase, 'query'>, scale = 1_000): Promise<void> {
   await database.query(workloadSchema);
   await database.query(workloadRows(scale));
 }
