@@ -14,7 +14,7 @@ test('migrate, status, fence, compare, cutover, release', async () => {
     CREATE TABLE ticket (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text);
     CREATE TABLE visit (page text, at timestamptz DEFAULT now());
     INSERT INTO ticket (note) SELECT 'note ' || n FROM generate_series(1, 100) AS n`);
-  await using load = new Workload(ctx.source.url, { seed: 7, transactionsPerSecond: 50 });
+  await using load = new Workload(ctx.source.url, { seed: 7, transactionsPerSecond: 20 });
   await using migrate = startCommand(ctx, 'migrate', ['--replica-identity', 'full']);
   await streaming(ctx);
 
