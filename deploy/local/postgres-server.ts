@@ -7,7 +7,7 @@ import { SluiceError } from '../../shared/errors.ts';
 import { reachableDir, unprivilegedAccount } from './account.ts';
 import { freePort } from './ports.ts';
 import { type PostgresMajor, postgresHome } from './postgres-install.ts';
-import { type Account, childrenOf, end, ended, type LocalProcess, launch, signal } from './process.ts';
+import { type Account, childrenOf, end, ended, type LocalProcess, launch, reaped, signal } from './process.ts';
 import { orEnd, untilReady } from './ready.ts';
 
 export interface PostgresOptions {
@@ -135,6 +135,8 @@ async function killAll(postmaster: LocalProcess): Promise<void> {
   await signal(postmaster, 'SIGKILL');
   await Promise.all(backends.map((backend) => signal(backend, 'SIGKILL')));
   await Promise.all([postmaster, ...backends].map((process) => ended(process, 10_000)));
+  // As long as the pid is there the next server believes that this one holds the data.
+  await reaped(postmaster, 10_000);
 }
 
 export async function postgresAnswers(url: string): Promise<void> {

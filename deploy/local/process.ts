@@ -91,6 +91,20 @@ export async function ended(target: LocalProcess, timeoutMs: number): Promise<bo
   return true;
 }
 
+/** Whether, within `timeoutMs`, not even its exit status was left: until then its pid is taken. */
+export async function reaped({ pid }: LocalProcess, timeoutMs: number): Promise<boolean> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return true;
+    }
+    if (Date.now() > deadline) return false;
+    await delay(10);
+  }
+}
+
 export async function childrenOf(pid: number): Promise<LocalProcess[]> {
   const pids = process.platform === 'linux' ? linuxChildren(pid) : await psChildren(pid);
   const found = await Promise.all(pids.map(async (child) => ({ pid: child, started: await startTime(child) })));
