@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type TestContext, testContext } from '../support/context.ts';
 import { eventually } from '../support/eventually.ts';
 import { ownKafka, ownPostgres, ownRegistry } from '../support/own-servers.ts';
-import { expectSlotBehindManifest, Ledger, manifestOf, startCapture } from './capture-scenario.ts';
+import { caughtUp, expectSlotBehindManifest, Ledger, manifestOf, startCapture } from './capture-scenario.ts';
 
 /** Writes before, during and after the fault; capture stays the same process and publishes everything once. */
 async function expectSurvived(ctx: TestContext, fault: (ledger: Ledger) => Promise<void>): Promise<void> {
@@ -57,7 +57,7 @@ describe('servers that capture needs, taken away while it streams', () => {
       await ledger.writeMany(5);
       await broker.kill();
       await ledger.writeMany(5);
-      await ledger.expectPublishedOnce();
+      await caughtUp(ctx);
       await broker.restart();
     }
     await ledger.expectPublishedOnce();
