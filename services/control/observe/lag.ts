@@ -9,7 +9,10 @@ export interface LagFacts {
   readonly applied: Lsn;
   readonly publishedPosition: bigint;
   readonly appliedPosition: bigint;
-  /** Commit times of the last published and the last applied transaction, in milliseconds since 1970; null: none yet. */
+  /**
+   * Commit times of the last published and the last applied transaction, in milliseconds since 1970; null: none yet.
+   * Before anything is applied the second one is the first published transaction's.
+   */
   readonly publishedCommitTime: number | null;
   readonly appliedCommitTime: number | null;
 }
@@ -33,7 +36,6 @@ export function lagOf(facts: LagFacts): Lag {
 
 function secondsBehind(facts: LagFacts): number {
   const since = (time: number | null) => (time === null ? 0 : (facts.now - time) / 1000);
-  if (facts.appliedPosition < facts.publishedPosition)
-    return since(facts.appliedCommitTime ?? facts.publishedCommitTime);
+  if (facts.appliedPosition < facts.publishedPosition) return since(facts.appliedCommitTime);
   return facts.walEnd - facts.published > IDLE_BYTES ? since(facts.publishedCommitTime) : 0;
 }

@@ -16,6 +16,8 @@ export class ManifestView {
   /** Topics of tables, of all epochs. */
   readonly tableTopics = new Set<string>();
   transactions = 0n;
+  /** Of the first transaction that counted, in milliseconds since 1970: what a sink that applied nothing yet waits for. */
+  firstCommitTime: number | null = null;
   readonly #fetcher: Fetcher;
   readonly #topic: string;
 
@@ -59,7 +61,10 @@ export class ManifestView {
   #take(offset: bigint, value: Buffer | null): void {
     const record = decodeManifestRecord(value, offset);
     if (!fold(this.state, offset, record).counts) return;
-    if (record.kind === 'batch') this.transactions += BigInt(record.transactions);
+    if (record.kind === 'batch') {
+      this.transactions += BigInt(record.transactions);
+      if (record.complete) this.firstCommitTime ??= Number(record.complete.commitTime / 1000n);
+    }
     if (record.kind !== 'epoch') return;
     for (const { topic } of record.tables) this.tableTopics.add(topic);
     for (const identity of record.replicaIdentities) {

@@ -50,7 +50,11 @@ export class Observer {
     ]);
     return {
       now: Date.now(),
-      manifest: manifest && { state: manifest.state, transactions: manifest.transactions },
+      manifest: manifest && {
+        state: manifest.state,
+        transactions: manifest.transactions,
+        firstCommitTime: manifest.firstCommitTime,
+      },
       source,
       estimates: this.#estimates,
       destination: destination?.state ?? null,

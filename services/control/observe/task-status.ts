@@ -1,6 +1,6 @@
 import type { ManifestState } from '../../../shared/envelope/fold.ts';
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
-import { formatLsn, ZERO_LSN } from '../../../shared/postgres/lsn.ts';
+import { formatLsn, maxLsn, ZERO_LSN } from '../../../shared/postgres/lsn.ts';
 import type { Task } from '../../../shared/task/task.ts';
 import type { DestinationState, Phase } from '../bookkeeping/destination-state.ts';
 import { type Lag, lagOf } from './lag.ts';
@@ -10,7 +10,11 @@ import { waits } from './waits.ts';
 /** What was read of the three places; null where a place could not be looked at. */
 export interface Observation {
   readonly now: number;
-  readonly manifest: { readonly state: ManifestState; readonly transactions: bigint } | null;
+  readonly manifest: {
+    readonly state: ManifestState;
+    readonly transactions: bigint;
+    readonly firstCommitTime: number | null;
+  } | null;
   readonly source: SourceState | null;
   readonly estimates: ReadonlyMap<string, number | null>;
   readonly destination: DestinationState | null;
@@ -111,11 +115,12 @@ function lagNow({ manifest, source, destination, now }: Observation): Lag | null
     now,
     walEnd: source.walEnd,
     published: lsn,
-    applied: applied.lsn,
+    // What was there before the stream began is no lag of the stream.
+    applied: maxLsn(applied.lsn, manifest.state.slot?.consistentPoint ?? ZERO_LSN),
     publishedPosition: complete.position,
     appliedPosition: applied.position,
     publishedCommitTime: complete.position === 0n ? null : Number(complete.commitTime / 1000n),
-    appliedCommitTime: applied.commitTime,
+    appliedCommitTime: applied.commitTime ?? manifest.firstCommitTime,
   });
 }
 

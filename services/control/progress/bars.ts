@@ -53,7 +53,7 @@ export function barLines(progress: Progress): string[] {
   const { status, objects, rows, indexes, changes, seconds } = progress;
   const { types } = status;
   const lines: string[] = [];
-  const rate = (value: number, what: string) => (value >= 1 ? `  ${countText(Math.round(value))} ${what}/s` : '');
+  const rate = (value: number) => (value >= 1 ? `  ${countText(Math.round(value))}/s` : '');
   if (types.includes('schema')) {
     lines.push(
       barLine('schema', share(objects), objects.total === 0 ? '' : `${objects.done} of ${objects.total} objects`),
@@ -62,7 +62,7 @@ export function barLines(progress: Progress): string[] {
   if (types.includes('full')) {
     const of = rows.total === null ? '' : ` of ${countText(rows.total)}`;
     const full = isLoaded(progress) ? 1 : Math.min(0.999, rows.total ? rows.loaded / rows.total : 0);
-    lines.push(barLine('full data', full, `${countText(rows.loaded)}${of} rows${rate(rows.perSecond, 'rows')}`));
+    lines.push(barLine('full data', full, `${countText(rows.loaded)}${of} rows${rate(rows.perSecond)}`));
   }
   if (types.includes('schema')) {
     lines.push(
@@ -71,7 +71,7 @@ export function barLines(progress: Progress): string[] {
   }
   if (types.includes('incremental')) {
     const caughtUp = changes.published === 0 ? 0 : changes.applied / changes.published;
-    const applied = `${countText(changes.applied)} of ${countText(changes.published)} changes${rate(changes.perSecond, 'changes')}`;
+    const applied = `${countText(changes.applied)} of ${countText(changes.published)} changes${rate(changes.perSecond)}`;
     lines.push(barLine('incremental', caughtUp, applied));
   }
   lines.push(footer(progress, seconds));

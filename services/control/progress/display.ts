@@ -24,9 +24,9 @@ export function openDisplay(json: boolean): Display {
 function plainDisplay(): Display {
   const due = every(PLAIN_EVERY_MS);
   let last: Progress | null = null;
-  let shown: Progress | null = null;
+  let printed = 0;
   const print = (progress: Progress) => {
-    shown = progress;
+    printed = Date.now();
     note(plainText(progress));
   };
   return {
@@ -37,7 +37,7 @@ function plainDisplay(): Display {
     },
     line: note,
     end() {
-      if (last && last !== shown) print(last);
+      if (last && Date.now() - printed > 1000) print(last);
     },
   };
 }
