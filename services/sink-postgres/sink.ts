@@ -46,7 +46,8 @@ export async function sinkOnce(
     const { identity } = destination;
     const fetcher = closing.add(await kafka.fetcher(), (opened) => opened.close());
     await createBookkeeping(control);
-    await lockSink(control, identity);
+    const onLocked = () => log.info({ task: task.name }, 'waiting for another sink of this name to end');
+    if (!(await lockSink(control, identity, { onWaiting: onLocked, signal }))) return;
     const topic = manifestTopic(task.name);
     const start = await findStart({ kafka, fetcher, manifestTopic: topic, control, identity, signal, onWaiting });
     if (!start) return;

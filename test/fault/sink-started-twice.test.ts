@@ -26,13 +26,7 @@ test('a sink that wakes after another one of its name took over applies nothing 
 
   await using awake = startSink(ctx);
   const control = `application_name LIKE 'sluice sink ${ctx.task}/main%control'`;
-  // The second one waits for the first one's lock, until its session is gone.
-  await eventually(async () => {
-    const waiting = await ctx.destination.query(
-      `SELECT 1 FROM pg_stat_activity WHERE ${control} AND wait_event = 'advisory' AND datname = current_database()`,
-    );
-    return waiting.length === 1;
-  });
+  await awake.wrote(/waiting for another sink/, 120_000);
   await ctx.destination.query(`SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE ${control} AND locktype = 'advisory' AND granted AND datname = current_database()`);
   await load.progress(20);

@@ -50,6 +50,31 @@ describe('the sink service', () => {
     expect(compared.filter(({ destination }) => destination).map(({ table }) => table)).toEqual(tables);
   });
 
+  test('an account that may not set the replica role: foreign keys stay absent, and status says so', async () => {
+    await using ctx = await testContext();
+    await createWorkloadTables(ctx.source, 200);
+    const role = `plain_${ctx.task.replaceAll('-', '_')}`;
+    await ctx.destination.query(`CREATE ROLE ${role} LOGIN PASSWORD 'plain'`);
+    ctx.defer(() =>
+      ctx.destination.query(`REASSIGN OWNED BY ${role} TO CURRENT_USER; DROP OWNED BY ${role}; DROP ROLE ${role}`),
+    );
+    await ctx.destination.query(`GRANT CREATE ON DATABASE ${ctx.destination.name} TO ${role}`);
+    const url = new URL(ctx.destination.url);
+    url.username = role;
+    url.password = 'plain';
+    await using capture = startCapture(ctx, { destinationUrl: url.href });
+    await using sink = startSink(ctx, { destinationUrl: url.href });
+    await using load = new Workload(ctx.source.url, { seed: 5, transactionsPerSecond: 60 });
+    await expectPhase(ctx, 'incremental data migration');
+    await load.progress(50);
+    await load.stop();
+    await expectCaughtUp(ctx, [capture, sink]);
+    expect(await status(ctx)).toMatchObject({ replica_role: 'f', error_code: null });
+    expect(await ctx.destination.value(`SELECT count(*) FROM pg_constraint WHERE contype = 'f'`)).toBe('0');
+    const open = `SELECT count(*) FROM sluice.object WHERE section = 'foreign-keys' AND state = 'pending'`;
+    expect(Number(await ctx.destination.value(open))).toBeGreaterThan(0);
+  });
+
   test('without the incremental type the sink ends when everything is in place, and again when started again', async () => {
     await using ctx = await testContext();
     await createWorkloadTables(ctx.source, 200);

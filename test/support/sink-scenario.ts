@@ -12,13 +12,16 @@ export interface ServiceRun {
   readonly types?: string;
   /** Default: the context's. */
   readonly destination?: TestDatabase;
+  /** Of the same database, for another account. */
+  readonly destinationUrl?: string;
 }
 
 /** A service alone, as a process of its own. */
 function start(service: 'capture' | 'sink-postgres', ctx: TestContext, run: ServiceRun): SluiceProcess {
   const { env = {}, args = [], types = 'schema,full,incremental', destination = ctx.destination } = run;
+  const { destinationUrl = destination.url } = run;
   const main = ['--import', 'tsx', `services/${service}/main.ts`];
-  const task = ['--name', ctx.task, '--source', ctx.source.url, '--destination', destination.url, '--types', types];
+  const task = ['--name', ctx.task, '--source', ctx.source.url, '--destination', destinationUrl, '--types', types];
   const kafka = ['--brokers', ctx.brokers.join(','), '--registry', ctx.registry];
   return startProcess(process.execPath, [...main, ...task, ...kafka, ...args], { env });
 }

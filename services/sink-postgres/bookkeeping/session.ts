@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { SluiceError } from '../../../shared/errors.ts';
 import { connect, describeEnd, type PostgresEndpoint } from '../../../shared/postgres/connection.ts';
@@ -65,21 +66,33 @@ export async function maySetReplicaRole(client: pg.Client): Promise<boolean> {
 }
 
 const LOCK_PATIENCE_MS = 60_000;
+const LOCK_LOOK_MS = 200;
 
 /**
  * Waits until no other sink of this name runs: one that was killed a moment ago may still be ending.
- * Politeness only: the applied position is what keeps two sinks apart.
+ * Politeness only: the applied position is what keeps two sinks apart. False: the signal fired first.
  * @throws SluiceError DESTINATION_POSITION_MOVED when the other one does not end.
  */
-export async function lockSink(client: pg.Client, { task, sink }: SinkIdentity): Promise<void> {
-  try {
-    await client.query(`SET lock_timeout = ${LOCK_PATIENCE_MS}`);
-    await client.query('SELECT pg_advisory_lock(hashtext($1), hashtext($2))', ['sluice.sink', `${task}/${sink}`]);
-    await client.query('SET lock_timeout = 0');
-  } catch (error) {
-    if (sqlstate(error) !== '55P03') throw error;
-    throw new SluiceError('DESTINATION_POSITION_MOVED', `another sink ${sink} of task ${task} runs at the destination`);
+export async function lockSink(
+  client: pg.Client,
+  { task, sink }: SinkIdentity,
+  { onWaiting, signal }: { readonly onWaiting: () => void; readonly signal: AbortSignal },
+): Promise<boolean> {
+  const deadline = performance.now() + LOCK_PATIENCE_MS;
+  for (let looks = 0; !signal.aborted; looks++) {
+    const text = 'SELECT pg_try_advisory_lock(hashtext($1), hashtext($2)) AS locked';
+    const { rows } = await client.query<{ locked: string }>(text, ['sluice.sink', `${task}/${sink}`]);
+    if (rows[0]?.locked === 't') return true;
+    if (performance.now() > deadline) {
+      throw new SluiceError(
+        'DESTINATION_POSITION_MOVED',
+        `another sink ${sink} of task ${task} runs at the destination`,
+      );
+    }
+    if (looks === 0) onWaiting();
+    await delay(LOCK_LOOK_MS, undefined, { signal }).catch(() => undefined);
   }
+  return false;
 }
 
 export function destinationFailure(error: unknown, { endpoint }: Destination): SluiceError {

@@ -48,11 +48,11 @@ export async function createObjects(options: CreateOptions): Promise<number> {
   }
 }
 
-/** Constraints first, since they want a table for themselves, then indexes, which share it. */
+/** Constraints first, since they want a table for themselves, then indexes, which share it, then what joins these. */
 function wavesOf(objects: readonly StoredObject[], parallelism: number): StoredObject[][] {
   if (parallelism === 1) return [[...objects]];
-  const isIndex = ({ kind }: StoredObject) => kind === 'index';
-  return [objects.filter((object) => !isIndex(object)), objects.filter(isIndex)];
+  const waveOf = ({ kind }: StoredObject) => ['index', 'index attachment'].indexOf(kind);
+  return [-1, 0, 1].map((wave) => objects.filter((object) => waveOf(object) === wave));
 }
 
 interface Wave {
