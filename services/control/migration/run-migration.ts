@@ -41,13 +41,13 @@ export async function runMigration(options: MigrationOptions): Promise<Migration
   if (signal.aborted) onAbort();
   const observer = new Observer(task);
   const watch = new Watch(options, observer);
+  let how: MigrationEnd['how'];
   try {
     const services = [runCapture(options, watch, stop.signal), runSink(options, watch, stop.signal)];
     const bothEnded = Promise.all(services);
     const caughtUp = watch.run(stop.signal);
     try {
-      const how = await Promise.race([bothEnded.then(() => watch.endOf(signal)), caughtUp]);
-      return { how, progress: watch.last };
+      how = await Promise.race([bothEnded.then(() => watch.endOf(signal)), caughtUp]);
     } finally {
       stop.abort();
       await Promise.allSettled([...services, caughtUp]);
@@ -58,6 +58,7 @@ export async function runMigration(options: MigrationOptions): Promise<Migration
     await observer.close();
     options.display.end();
   }
+  return { how, progress: watch.last };
 }
 
 function runCapture({ childArguments, takeOver, display, task }: MigrationOptions, watch: Watch, signal: AbortSignal) {

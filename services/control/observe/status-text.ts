@@ -7,7 +7,7 @@ export function statusText(status: TaskStatus): string {
   const lines = [
     `task         ${status.task} (sink ${status.sink}; ${status.types.join(', ')})`,
     `phase        ${status.phase}${status.detail === '' ? '' : `: ${status.detail}`}`,
-    `lag          ${lag === null ? 'nothing applied yet' : `${bytesText(lag.bytes)}, ${durationText(lag.seconds)}`}`,
+    `lag          ${lag === null ? '-' : `${bytesText(lag.bytes)}, ${durationText(lag.seconds)}`}`,
     `positions    published ${positions.published}, applied ${positions.applied}`,
     `batches      published ${batches.published}, applied ${batches.applied}`,
     `transactions published ${transactions.published}, applied ${transactions.applied}`,

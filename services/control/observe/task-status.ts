@@ -54,7 +54,7 @@ export interface TaskStatus {
   readonly transactions: { readonly published: bigint; readonly applied: bigint };
   readonly conflicts: bigint;
   readonly lsn: { readonly source: string | null; readonly published: string | null; readonly applied: string | null };
-  /** null before the first change is applied. */
+  /** null before the stream can be applied, and for a task without one. */
   readonly lag: Lag | null;
   readonly slot: {
     readonly name: string;
@@ -95,7 +95,7 @@ export function taskStatus(task: Task, seen: Observation): TaskStatus {
     transactions: { published: seen.manifest?.transactions ?? 0n, applied: applied?.transactions ?? 0n },
     conflicts: applied?.conflicts ?? 0n,
     lsn: { source: text(seen.source?.walEnd), published: text(state?.lsn), applied: text(applied?.lsn) },
-    lag: lagNow(seen),
+    lag: task.types.has('incremental') ? lagNow(seen) : null,
     slot: slot && { ...slot, confirmedFlush: text(slot.confirmedFlush), retainedBytes: slot.retainedBytes },
     epoch: state?.epoch
       ? { id: state.epoch.epoch, startedAt: state.epoch.startedAt, host: state.epoch.host, pid: state.epoch.pid }
