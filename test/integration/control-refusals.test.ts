@@ -1,6 +1,8 @@
+import kafkajs from 'kafkajs';
 import { expect, test } from 'vitest';
 import { type TestContext, testContext } from '../support/context.ts';
 import { expectError, startCommand, taskOptions } from '../support/control-command.ts';
+import { ownPostgres } from '../support/own-servers.ts';
 import { sluice } from '../support/processes.ts';
 
 /** Bad input gives one clear error, and leaves nothing behind: no slot, no publication, nothing at the destination. */
@@ -95,6 +97,39 @@ test('contradictory and unknown settings', async () => {
     says: /same database/,
   });
   await expectRefused(ctx, [...taskOptions(ctx), '--until', 'tomorrow'], { code: 'CONFIG_INVALID', exit: 78 });
+});
+
+test('a source that cannot stream: wal_level, WAL senders and slots', async () => {
+  await using replica = await ownPostgres({ settings: { wal_level: 'replica' } });
+  await using first = await testContext({ source: replica.url });
+  await first.source.query('CREATE TABLE t (id int PRIMARY KEY)');
+  await expectRefused(first, taskOptions(first), { code: 'SOURCE_WAL_LEVEL', exit: 4, says: /wal_level .* replica/ });
+
+  await using full = await ownPostgres({ settings: { max_replication_slots: 1 } });
+  await using second = await testContext({ source: full.url });
+  await second.source.query(`CREATE TABLE t (id int PRIMARY KEY);
+    SELECT pg_create_physical_replication_slot('taken')`);
+  const noSlot = { code: 'SOURCE_NO_SLOT_FREE', exit: 4, says: /max_replication_slots .* 1, 1 in use/ };
+  await using refused = sluice(['migrate', ...taskOptions(second)]);
+  await expectError(refused, noSlot);
+});
+
+test('a destination that is older than the source', async () => {
+  await using newer = await ownPostgres({ major: 18 });
+  await using ctx = await testContext({ source: newer.url });
+  await ctx.source.query('CREATE TABLE t (id int PRIMARY KEY)');
+  const older = { code: 'DESTINATION_OLDER', exit: 4, says: /PostgreSQL 17, the source 18/ };
+  await expectRefused(ctx, taskOptions(ctx), older);
+});
+
+test('a topic of the task that exists with other settings', async () => {
+  await using ctx = await testContext();
+  await ctx.source.query('CREATE TABLE t (id int PRIMARY KEY)');
+  const admin = new kafkajs.Kafka({ brokers: [...ctx.brokers], logLevel: kafkajs.logLevel.NOTHING }).admin();
+  await admin.connect();
+  await admin.createTopics({ topics: [{ topic: `${ctx.task}.manifest`, numPartitions: 2 }] });
+  await admin.disconnect();
+  await expectRefused(ctx, taskOptions(ctx), { code: 'KAFKA_TOPIC_SETTINGS', exit: 4, says: /manifest/ });
 });
 
 test('precheck says the same, with all findings as JSON', async () => {
