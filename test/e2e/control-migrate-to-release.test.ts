@@ -27,6 +27,7 @@ test('migrate, status, fence, compare, cutover, release', async () => {
   expect(await jsonOf(ctx, 'fence')).toMatchObject({ task: ctx.task });
   expect(await jsonOf(ctx, 'fence', { args: ['--compare'] })).toMatchObject({ equal: true });
   await differenceIsFound(ctx);
+  await forgottenHoldIsTakenBack(ctx);
 
   await load.stop();
   const cutover = await jsonOf(ctx, 'cutover');
@@ -70,6 +71,16 @@ async function differenceIsFound(ctx: TestContext): Promise<void> {
   await ctx.destination.query(`UPDATE ticket SET note = rtrim(note) WHERE id = 7; DELETE FROM ticket WHERE id = 999;
     INSERT INTO ticket (id, note) OVERRIDING SYSTEM VALUE VALUES (9, 'note 9')`);
   expect(await jsonOf(ctx, 'fence', { args: ['--compare'] })).toMatchObject({ equal: true });
+}
+
+/** As a comparison that was killed leaves it behind: the sink stands still until migrate sweeps it away. */
+async function forgottenHoldIsTakenBack(ctx: TestContext): Promise<void> {
+  await ctx.destination.query(
+    `INSERT INTO sluice.request (task, sink, kind, state) VALUES ($1, 'main', 'hold', 'requested')`,
+    [ctx.task],
+  );
+  await eventually(async () => (await ctx.destination.value('SELECT count(*) FROM sluice.request')) === '0');
+  await runCommand(ctx, 'fence');
 }
 
 async function destinationIsLive(ctx: TestContext): Promise<void> {
