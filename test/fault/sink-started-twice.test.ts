@@ -19,7 +19,12 @@ test('a sink that wakes after another one of its name took over applies nothing 
   await using asleep = startSink(ctx);
   await eventually(() => appliedPosition(ctx.destination), { timeoutMs: 120_000 });
   await applied(ctx.destination, await fenceAt(ctx), { running: [capture, asleep] });
-  // Idle: it holds no lock but the sink's.
+  // Idle: it holds no lock but the sink's, of which a stopped process would never let go.
+  await eventually(async () => {
+    const open = `SELECT (SELECT count(*) FROM sluice.object WHERE section = 'foreign-keys' AND state = 'pending')
+      + (SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sluice sink ${ctx.task}/%' AND xact_start IS NOT NULL)`;
+    return (await ctx.destination.value(open)) === '0';
+  });
   asleep.signal('SIGSTOP');
   await using load = new Workload(ctx.source.url, { seed: 3, transactionsPerSecond: 60 });
   await load.progress(20);
