@@ -5,11 +5,19 @@ export interface Broker {
   readonly controllerPort: number;
 }
 
+export type KafkaProperties = Readonly<Record<string, string | number | boolean>>;
+
 /** server.properties of one broker, which is a controller too. */
 export function serverProperties(broker: Broker, all: readonly Broker[], logDir: string): string {
+  return `${Object.entries(brokerProperties(broker, all, logDir))
+    .map(([name, value]) => `${name}=${value}`)
+    .join('\n')}\n`;
+}
+
+export function brokerProperties(broker: Broker, all: readonly Broker[], logDir: string): KafkaProperties {
   const replicas = Math.min(3, all.length);
   const inSync = Math.max(1, replicas - 1);
-  const properties: Record<string, string | number | boolean> = {
+  return {
     'process.roles': 'broker,controller',
     'node.id': broker.id,
     'controller.quorum.voters': all.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(','),
@@ -36,7 +44,4 @@ export function serverProperties(broker: Broker, all: readonly Broker[], logDir:
     'broker.heartbeat.interval.ms': 500,
     'broker.session.timeout.ms': 6_000,
   };
-  return `${Object.entries(properties)
-    .map(([name, value]) => `${name}=${value}`)
-    .join('\n')}\n`;
 }

@@ -9,10 +9,10 @@ import { type RegistryServer, startRegistry } from '../../deploy/local/registry-
 export type Own<Server> = Server & AsyncDisposable;
 
 /** Losing what was not yet on disk does not matter to tests: processes are killed here, never machines. */
-const carefree = { fsync: 'off', full_page_writes: 'off', shared_buffers: '64MB' };
+export const carefreePostgres = { fsync: 'off', full_page_writes: 'off', shared_buffers: '64MB' };
 
 export function ownPostgres(options: Omit<PostgresOptions, 'dataDir'> = {}): Promise<Own<PostgresServer>> {
-  const settings = { ...carefree, ...options.settings };
+  const settings = { ...carefreePostgres, ...options.settings };
   const start = (dir: string) => startPostgres({ ...options, dataDir: join(dir, 'data'), settings });
   return own('postgres', start, (server) => server.kill());
 }

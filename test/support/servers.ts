@@ -16,19 +16,18 @@ export interface RunningServers {
   stop(): Promise<void>;
 }
 
-/** The servers that all tests share: those of TEST_*, and local ones for what these do not name. */
+/**
+ * The servers that all tests share: those of TEST_*; for what these do not name, containers where a Docker engine
+ * answers, else local processes. TEST_SERVERS=docker or local decides without asking.
+ */
 export async function startSharedServers(env: NodeJS.ProcessEnv = process.env): Promise<RunningServers> {
   const cleanup = new Cleanup();
-  const started = async <Server extends AsyncDisposable>(starting: Promise<Server>): Promise<Server> => {
-    const server = await starting;
-    cleanup.defer(() => server[Symbol.asyncDispose]());
-    return server;
-  };
+  const start = await startersFor(env['TEST_SERVERS'], cleanup);
   const starting = [
-    env['TEST_SOURCE_URL'] ?? started(ownPostgres()).then(({ url }) => url),
-    env['TEST_DESTINATION_URL'] ?? started(ownPostgres()).then(({ url }) => url),
-    env['TEST_BROKERS']?.split(',') ?? started(ownKafka()).then(({ bootstrap }) => bootstrap),
-    env['TEST_REGISTRY_URL'] ?? started(ownRegistry()).then(({ url }) => url),
+    env['TEST_SOURCE_URL'] ?? start.postgres(),
+    env['TEST_DESTINATION_URL'] ?? start.postgres(),
+    env['TEST_BROKERS']?.split(',') ?? start.kafka(),
+    env['TEST_REGISTRY_URL'] ?? start.registry(),
   ] as const;
   try {
     const [source, destination, brokers, registry] = await Promise.all(starting);
@@ -39,4 +38,33 @@ export async function startSharedServers(env: NodeJS.ProcessEnv = process.env): 
     await cleanup[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+interface Starters {
+  postgres(): Promise<string>;
+  kafka(): Promise<readonly string[]>;
+  registry(): Promise<string>;
+}
+
+async function startersFor(choice: string | undefined, cleanup: Cleanup): Promise<Starters> {
+  if (choice !== 'local') {
+    const containers = await import('./containers.ts');
+    if (choice === 'docker' || (await containers.dockerAnswers())) {
+      return {
+        postgres: () => containers.containerPostgres(cleanup),
+        kafka: () => containers.containerKafka(cleanup),
+        registry: () => containers.containerRegistry(cleanup),
+      };
+    }
+  }
+  const kept = async <Server extends AsyncDisposable>(starting: Promise<Server>): Promise<Server> => {
+    const server = await starting;
+    cleanup.defer(() => server[Symbol.asyncDispose]());
+    return server;
+  };
+  return {
+    postgres: () => kept(ownPostgres()).then(({ url }) => url),
+    kafka: () => kept(ownKafka()).then(({ bootstrap }) => bootstrap),
+    registry: () => kept(ownRegistry()).then(({ url }) => url),
+  };
 }

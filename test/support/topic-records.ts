@@ -53,7 +53,7 @@ async function consume(
   try {
     await consumer.subscribe({ topics: [...topics], fromBeginning: true });
     await new Promise<void>((resolve, reject) => {
-      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+      consumer.on(consumer.events.CRASH, ({ payload }) => payload.restart || reject(payload.error));
       const eachBatch = async ({ batch: { topic, partition, messages } }: kafkajs.EachBatchPayload) => {
         const end = open.get(`${topic}/${partition}`);
         if (end === undefined) return;

@@ -5,6 +5,7 @@ import type { ChangeEvent, TableShape } from '../../../shared/envelope/change-ev
 import { openCodec } from '../../../shared/envelope/codec.ts';
 import type { Lsn } from '../../../shared/postgres/lsn.ts';
 import { type TestContext, testContext } from '../../support/context.ts';
+import { eventually } from '../../support/eventually.ts';
 import { expectSoundTopics, readTask } from '../../support/manifest-reader.ts';
 
 const shape: TableShape = {
@@ -81,13 +82,14 @@ async function writeTask(ctx: TestContext, breakage: Breakage = {}): Promise<voi
   await admin.connect();
   const topic = `${task}.shop.seats`;
   await admin.createTopics({
-    waitForLeaders: true,
+    waitForLeaders: false,
     topics: [
       { topic, numPartitions: 2 },
       { topic: `${task}.snapshot`, numPartitions: 1 },
       { topic: `${task}.manifest`, numPartitions: 1 },
     ],
   });
+  await eventually(() => admin.fetchTopicMetadata({ topics: [topic, `${task}.snapshot`, `${task}.manifest`] }));
   await admin.disconnect();
 
   const events = plannedEvents();
