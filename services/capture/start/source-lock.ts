@@ -2,9 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { SluiceError } from '../../../shared/errors.ts';
 import { quoteLiteral } from '../../../shared/postgres/identifiers.ts';
+import { SOURCE_LOCK_CLASS } from '../../../shared/task/task.ts';
 
-/** 'SLUI': the class of our advisory locks at a source. */
-const LOCK_CLASS = 0x534c_5549;
 /** A killed capture's session may end some time after it. */
 const WAIT_MILLISECONDS = 10_000;
 const LOOK_MILLISECONDS = 200;
@@ -23,7 +22,7 @@ export interface LockOptions {
  * @throws SluiceError SOURCE_TASK_RUNNING
  */
 export async function lockTask(session: pg.ClientBase, { name, takeOver, signal }: LockOptions): Promise<void> {
-  const key = `${LOCK_CLASS}, hashtext(${quoteLiteral(name)})`;
+  const key = `${SOURCE_LOCK_CLASS}, hashtext(${quoteLiteral(name)})`;
   const until = performance.now() + WAIT_MILLISECONDS;
   for (;;) {
     const { rows } = await session.query<{ locked: string }>(`SELECT pg_try_advisory_lock(${key}) AS locked`);
@@ -40,7 +39,7 @@ function holderSql(name: string): string {
     FROM pg_locks l JOIN pg_stat_activity a USING (pid)
     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND l.classid = ${LOCK_CLASS}::oid
+      AND l.classid = ${SOURCE_LOCK_CLASS}::oid
       AND l.objid = (hashtext(${quoteLiteral(name)})::bigint & 4294967295)::oid`;
 }
 

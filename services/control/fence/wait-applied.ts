@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
-import { SluiceError } from '../../../shared/errors.ts';
+import { type ErrorCode, errorCatalogue, SluiceError } from '../../../shared/errors.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../../shared/postgres/lsn.ts';
 import type { Task } from '../../../shared/task/task.ts';
 import { hasBookkeeping, readDestinationState } from '../bookkeeping/destination-state.ts';
@@ -19,7 +19,7 @@ export async function waitApplied(
   for (;;) {
     signal.throwIfAborted();
     const lsn = await appliedLsn(destination, task);
-    if (lsn !== null && lsn >= fence) return;
+    if (lsn !== null && lsn >= fence) return await makeDurable(destination);
     if (Date.now() > deadline) {
       const reached = lsn === null ? 'nothing of the stream is applied yet' : `applied is ${formatLsn(lsn)}`;
       throw new SluiceError('FENCE_TIMEOUT', `the fence at ${formatLsn(fence)} was not reached: ${reached}`);
@@ -28,15 +28,35 @@ export async function waitApplied(
   }
 }
 
+interface SinkRow {
+  readonly phase: string;
+  readonly error_code: string | null;
+  readonly error_message: string | null;
+  readonly error_remedy: string | null;
+  readonly lsn: string | null;
+}
+
 async function appliedLsn(destination: pg.Client, task: Task): Promise<Lsn | null> {
-  const { rows } = await destination.query<{ phase: string | null; lsn: string | null }>({
-    text: `SELECT s.phase, p.lsn FROM sluice.sink s LEFT JOIN sluice.position p USING (task, sink)
+  const { rows } = await destination.query<SinkRow>({
+    text: `SELECT s.phase, s.error_code, s.error_message, s.error_remedy, p.lsn
+           FROM sluice.sink s LEFT JOIN sluice.position p USING (task, sink)
            WHERE s.task = $1 AND s.sink = $2`,
     values: [task.name, task.sink.name],
   });
   const [row] = rows;
   if (row?.phase === 'cut over') throw new SluiceError('DESTINATION_CUT_OVER', `task ${task.name} is cut over already`);
+  if (row?.error_code != null) throw stopped(row);
   return row?.lsn == null ? null : parseLsn(row.lsn);
+}
+
+function stopped({ error_code: code, error_message: message, error_remedy: remedy }: SinkRow): SluiceError {
+  const known = code !== null && code in errorCatalogue ? (code as ErrorCode) : 'INTERNAL';
+  return new SluiceError(known, `the sink has stopped: ${message}`, remedy === null ? {} : { remedy });
+}
+
+/** The sink commits without waiting for its WAL; a commit that does wait flushes all before it. */
+async function makeDurable(destination: pg.Client): Promise<void> {
+  await destination.query('SELECT txid_current()');
 }
 
 /** @throws SluiceError TASK_NOT_FOUND, DESTINATION_CUT_OVER, CONFIG_INVALID */

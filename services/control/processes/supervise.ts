@@ -20,7 +20,7 @@ export interface SuperviseOptions {
 }
 
 const FIRST_WAIT_MS = 1000;
-const LONGEST_WAIT_MS = 30_000;
+const LONGEST_WAIT_MS = 10_000;
 /** A process that lived this long was a good one: waits begin anew. */
 const GOOD_RUN_MS = 30_000;
 /** So many ends in a row without a good run: it will not get better. */
@@ -47,7 +47,8 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
     if (signal.aborted) return;
     if (end.kind === 'exit' && end.code === 0 && (await options.isDone())) return;
     const good = performance.now() - began > GOOD_RUN_MS;
-    bad = good ? 0 : bad + 1;
+    // What kills it from outside says nothing of the service: it is started again for ever.
+    if (end.kind !== 'signal') bad = good ? 0 : bad + 1;
     if (good) wait = FIRST_WAIT_MS;
     if (end.kind === 'failed' && isFinal(end.message, first)) throw failure(end.message);
     if (bad >= MOST_BAD_RUNS) throw hopeless(service, end);

@@ -44,7 +44,8 @@ const intro = `# Configuration
 
 A task is described by a file (\`--task-file\`, YAML or JSON), by command-line options, or by both: an option that
 contradicts the file is refused. Unknown settings are refused, and everything that is wrong is named at once, each
-with its path. Paths of files are relative to the working directory. Of the environment only what is referenced is read.
+with its path. Paths of files are relative to the working directory. Of the environment only what
+is referenced is read, and for an endpoint without a password what libpq reads: PGPASSWORD and ~/.pgpass.
 `;
 
 const example = `
