@@ -2,6 +2,7 @@ import kafkajs from 'kafkajs';
 import { expect, test } from 'vitest';
 import { type TestContext, testContext } from '../support/context.ts';
 import { expectError, startCommand, taskOptions } from '../support/control-command.ts';
+import { eventually } from '../support/eventually.ts';
 import { ownPostgres } from '../support/own-servers.ts';
 import { sluice } from '../support/processes.ts';
 
@@ -127,7 +128,9 @@ test('a topic of the task that exists with other settings', async () => {
   await ctx.source.query('CREATE TABLE t (id int PRIMARY KEY)');
   const admin = new kafkajs.Kafka({ brokers: [...ctx.brokers], logLevel: kafkajs.logLevel.NOTHING }).admin();
   await admin.connect();
-  await admin.createTopics({ topics: [{ topic: `${ctx.task}.manifest`, numPartitions: 2 }] });
+  const topic = `${ctx.task}.manifest`;
+  await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: 2 }] });
+  await eventually(() => admin.fetchTopicMetadata({ topics: [topic] }));
   await admin.disconnect();
   await expectRefused(ctx, taskOptions(ctx), { code: 'KAFKA_TOPIC_SETTINGS', exit: 4, says: /manifest/ });
 });

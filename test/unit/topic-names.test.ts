@@ -47,9 +47,14 @@ describe('topic names', () => {
 
   test('are legal for Kafka', () => {
     fc.assert(
-      fc.property(task, fc.string({ minLength: 1, maxLength: 63 }), fc.string({ minLength: 1, maxLength: 63 }), (t, s, n) => {
-        expect(tableTopic(t, { schema: s, name: n })).toMatch(/^[a-zA-Z0-9._-]{1,249}$/);
-      }),
+      fc.property(
+        task,
+        fc.string({ minLength: 1, maxLength: 63 }),
+        fc.string({ minLength: 1, maxLength: 63 }),
+        (t, s, n) => {
+          expect(tableTopic(t, { schema: s, name: n })).toMatch(/^[a-zA-Z0-9._-]{1,249}$/);
+        },
+      ),
     );
   });
 
