@@ -27,7 +27,7 @@ test('WAL that holds nothing of the task is acknowledged too, and only after a h
   expect(counted.some(({ kind }) => kind === 'batch')).toBe(false);
 });
 
-test('back-pressure keeps the walsender alive beyond wal_sender_timeout, and loses nothing', async () => {
+test('back-pressure keeps the walsender alive beyond wal_sender_timeout, acknowledges and loses nothing', async () => {
   await using source = await ownPostgres({ settings: { wal_sender_timeout: '3s' } });
   await using kafka = await ownKafka();
   await using ctx = await testContext({ source: source.url, brokers: kafka.bootstrap });
@@ -37,12 +37,14 @@ test('back-pressure keeps the walsender alive beyond wal_sender_timeout, and los
   const walsender = () => ctx.source.value('SELECT pid FROM pg_stat_replication');
   const before = await walsender();
   expect(before).not.toBeNull();
+  const published = await publishedLsn(ctx);
   const [broker] = kafka.brokers;
   await broker?.kill('SIGSTOP');
   const stopped = Date.now();
   for (let i = 0; i < 20; i++) await ledger.write(10_000);
   await eventually(async () => Date.now() - stopped > 7_000 && (await walsender()) !== null);
   expect(await publishedLsn({ ...ctx, brokers: ['127.0.0.1:1'] }).catch(() => 'unreachable')).toBe('unreachable');
+  expect(await confirmedLsn(ctx)).toBeLessThanOrEqual(published);
   await broker?.kill('SIGCONT');
   expect(await walsender()).toBe(before);
   await ledger.expectPublishedOnce();

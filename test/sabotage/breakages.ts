@@ -6,7 +6,6 @@ const assembler = (name: string) => ({ file: 'test/unit/capture-transaction-asse
 const sinkPlan = (name: string) => ({ file: 'test/unit/sink-plan.test.ts', name });
 const merge = (name: string) => ({ file: 'test/unit/sink-merge.test.ts', name });
 const apply = (name: string) => ({ file: 'test/integration/sink-apply.test.ts', name });
-const streaming = (name: string) => ({ file: 'test/fault/capture-killed-while-streaming.test.ts', name });
 const starting = (name: string) => ({ file: 'test/fault/capture-killed-while-starting.test.ts', name });
 const applying = (name: string) => ({ file: 'test/fault/sink-killed-while-applying.test.ts', name });
 const loading = (name: string) => ({ file: 'test/fault/sink-killed-while-loading.test.ts', name });
@@ -24,7 +23,10 @@ const manifest: readonly Breakage[] = [
     file: 'services/capture/stream/change-stream.ts',
     find: 'connection.sendStatus(lsn, replyRequested)',
     replace: 'connection.sendStatus(this.#builder.through > lsn ? this.#builder.through : lsn, replyRequested)',
-    test: streaming('after the events, before the append'),
+    test: {
+      file: 'test/integration/capture-stream.test.ts',
+      name: 'back-pressure keeps the walsender alive beyond wal_sender_timeout, acknowledges and loses nothing',
+    },
   },
   {
     name: 'ignores the epoch',
