@@ -254,6 +254,32 @@ describe('apply', () => {
     expect(await apply([[shape, remove(['9', '{}', '(0,0)', 'x'])]])).toMatchObject({ conflicts: 1 });
   });
 
+  test('tables without a key: NULL, empty and look-alike rows stay apart, and a bag of changes is one scan', async () => {
+    await ctx.destination.query('CREATE TABLE alike (n numeric, t text, a int[])');
+    const shape = tableShape('alike', ['n numeric', 't text', 'a _int4'], 'full');
+    const alike = [
+      ['1.0', null, '{1}'],
+      ['1.00', null, '{1}'],
+      ['1.0', '', '{1}'],
+      ['1.0', ' ', '[0:0]={1}'],
+      ['NaN', '(,)', null],
+    ];
+    await apply([...alike, ...alike].map((row) => [shape, insert(row)] as const));
+    await apply(alike.map((row) => [shape, remove(row)] as const));
+    expect(await rows('SELECT * FROM alike ORDER BY n::text, t NULLS FIRST')).toEqual([
+      alike[0],
+      alike[2],
+      alike[3],
+      alike[1],
+      alike[4],
+    ]);
+    const many = Array.from({ length: 5_000 }, (_, index) => [String(index), 'x', null]);
+    await apply(many.map((row) => [shape, insert(row)] as const));
+    const done = await apply(many.map((row) => [shape, update([row[0]!, 'y', null], row)] as const));
+    expect(done).toMatchObject({ conflicts: 0, changeByChange: false });
+    expect(await rows(`SELECT count(*) FROM alike WHERE t = 'y'`)).toEqual([['5000']]);
+  });
+
   test('TRUNCATE is acted on once, for the tables together', async () => {
     await ctx.destination.query(`CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (id serial PRIMARY KEY, p int REFERENCES parent);
       INSERT INTO parent VALUES (1); INSERT INTO child (p) VALUES (1)`);

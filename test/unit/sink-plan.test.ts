@@ -38,6 +38,8 @@ function short(step: Step): unknown[] {
       return ['update', step.set, step.rows];
     case 'insert':
       return ['insert', step.rows];
+    case 'remove':
+      return ['remove', step.rows];
     case 'single':
       return ['single', step.change.op];
     case 'truncate':
@@ -165,25 +167,39 @@ describe('plan', () => {
     ]);
   });
 
-  test('without a key inserts gather, everything else goes change by change in order', () => {
+  test('without a key changes fold as a bag of rows: so many of each go, so many come', () => {
     const changes = [
       insert(['1', 'a']),
       insert(['1', 'a']),
       update(['2', 'a'], ['1', 'a']),
       remove(['1', 'a']),
-      insert(['3', 'c']),
+      remove(['9', 'z']),
+      remove(['9', 'z']),
+      insert(['3', null]),
     ].map((change): [TableShape, Change] => [loose, change]);
     expect(plan(new EventLog().transaction(changes), targets).map(short)).toEqual([
       [
-        'insert',
+        'remove',
         [
-          ['1', 'a'],
-          ['1', 'a'],
+          ['9', 'z'],
+          ['9', 'z'],
         ],
       ],
-      ['single', 'u'],
-      ['single', 'd'],
-      ['insert', [['3', 'c']]],
+      [
+        'insert',
+        [
+          ['2', 'a'],
+          ['3', null],
+        ],
+      ],
+    ]);
+  });
+
+  test('without a key a value that the WAL did not carry is the one of the old row', () => {
+    const changes = [update(['2', UNKNOWN], ['1', 'big'])].map((change): [TableShape, Change] => [loose, change]);
+    expect(plan(new EventLog().transaction(changes), targets).map(short)).toEqual([
+      ['remove', [['1', 'big']]],
+      ['insert', [['2', 'big']]],
     ]);
   });
 });

@@ -10,7 +10,7 @@ import { type AppliedPosition, lockPosition, writePosition } from '../bookkeepin
 import { type Destination, destinationFailure } from '../bookkeeping/session.ts';
 import { plan, type Step } from './plan.ts';
 import { type RowChange, singleChange } from './single-change.ts';
-import { deleteRows, insertRows, type Statement, truncateTables, updateRows } from './statements.ts';
+import { deleteRows, insertRows, removeRows, type Statement, truncateTables, updateRows } from './statements.ts';
 import { type TableTargets, TruncatesSeen } from './table-targets.ts';
 import type { Target } from './target.ts';
 
@@ -43,7 +43,8 @@ export interface ApplyContext {
  *   BEGIN · lock the applied position, as believed · set-based statements · advance the position · COMMIT
  *
  * A set-based statement can fail where the sequence would not (a swap of unique values), so an error of the data is
- * no error yet: the same work is applied change by change, in order, and only what fails there is refused.
+ * no error yet: the same work is applied change by change, in order, and only what fails there is refused. So it is
+ * when a row of a table without a key is not there.
  * After an error the session is in no transaction, or broken.
  * @throws SluiceError DESTINATION_POSITION_MOVED, DESTINATION_ROW_REFUSED, DESTINATION_TABLE_MISSING, POSTGRES_*
  */
@@ -52,7 +53,7 @@ export async function applyWork(context: ApplyContext, believed: AppliedPosition
     return await inTransaction(context, { believed, work, changeByChange: false });
   } catch (error) {
     await rollback(context);
-    if (!isOfTheData(error)) throw classed(error, context);
+    if (!isOfTheData(error) && !(error instanceof OrderMatters)) throw classed(error, context);
   }
   try {
     return await inTransaction(context, { believed, work, changeByChange: true });
@@ -61,6 +62,9 @@ export async function applyWork(context: ApplyContext, believed: AppliedPosition
     throw isOfTheData(error) ? refusedAtCommit(error, work) : classed(error, context);
   }
 }
+
+/** Folded changes would not end in the same rows: to be applied change by change. */
+class OrderMatters extends Error {}
 
 interface Pass {
   readonly believed: AppliedPosition;
@@ -103,6 +107,11 @@ async function applyStep(context: ApplyContext, step: Step): Promise<number> {
       return 0;
     case 'single':
       return await applyChange(context, step.target, step.change);
+    case 'remove': {
+      const statement = removeRows(step.target, step.rows);
+      if (!statement || (await run(context, statement)) !== step.rows.length) throw new OrderMatters();
+      return 0;
+    }
     case 'insert': {
       const statement = insertRows(step.target, step.rows);
       if (statement) await run(context, statement);

@@ -1,5 +1,6 @@
 import { type ChangeEvent, type ColumnValue, type Tuple, UNKNOWN } from '../../../shared/envelope/change-event.ts';
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
+import { LooseRun } from './loose-run.ts';
 import type { RowChange } from './single-change.ts';
 import type { DestinationTable, Target } from './target.ts';
 
@@ -14,7 +15,7 @@ import type { DestinationTable, Target } from './target.ts';
  * Rows of different keys do not depend on each other but through unique constraints, and those speak up (SQLSTATE
  * class 23), whereupon the caller applies change by change. So a run is written as deletes, updates, inserts.
  * A change whose meaning depends on those before it in another way ends the run of its table: TRUNCATE, a change of
- * the key, an update of what was deleted, any change by row image.
+ * the key, an update of what was deleted. Tables without a key have runs of their own (LooseRun).
  */
 export type Step =
   | { readonly kind: 'insert'; readonly target: Target; readonly rows: readonly Tuple[] }
@@ -26,6 +27,8 @@ export type Step =
     }
   /** `expected`: how many of the rows should be there; the others came and went within the run. */
   | { readonly kind: 'delete'; readonly target: Target; readonly rows: readonly Tuple[]; readonly expected: number }
+  /** Exactly one physical row for each, found by its whole image. */
+  | { readonly kind: 'remove'; readonly target: Target; readonly rows: readonly Tuple[] }
   | { readonly kind: 'single'; readonly target: Target; readonly change: RowChange; readonly event: ChangeEvent }
   | { readonly kind: 'truncate'; readonly tables: readonly DestinationTable[]; readonly restartIdentity: boolean };
 
@@ -39,7 +42,7 @@ export interface Targets {
 /** `events`: those that concern this sink, in order of position; moved marks left out. */
 export function plan(events: readonly ChangeEvent[], targets: Targets): Step[] {
   const steps: Step[] = [];
-  const runs = new Map<string, Run>();
+  const runs = new Map<string, Run | LooseRun>();
   for (const event of events) {
     if (event.op === 't') {
       const tables = targets.truncated(event);
@@ -54,12 +57,12 @@ export function plan(events: readonly ChangeEvent[], targets: Targets): Step[] {
   return steps;
 }
 
-function runOf(runs: Map<string, Run>, target: Target, steps: Step[]): Run {
+function runOf(runs: Map<string, Run | LooseRun>, target: Target, steps: Step[]): Run | LooseRun {
   const key = runKeys.get(target) ?? rememberKey(target);
   const run = runs.get(key);
   if (run?.target === target) return run;
   run?.end(steps);
-  const started = new Run(target);
+  const started = target.key.length === 0 ? new LooseRun(target) : new Run(target);
   runs.set(key, started);
   return started;
 }
@@ -84,8 +87,6 @@ class Run {
   readonly #slots = new Map<string, Slot>();
   /** Rows that the run deleted before it inserted them again. */
   #replaced: Tuple[] = [];
-  /** Inserts into a table without a key. */
-  #loose: Tuple[] = [];
 
   constructor(target: Target) {
     this.target = target;
@@ -94,10 +95,6 @@ class Run {
   take(change: RowChange, event: ChangeEvent, steps: Step[]): void {
     const key = this.#foldable(change);
     if (key === null) {
-      if (change.op === 'c') {
-        this.#loose.push(change.after);
-        return;
-      }
       this.end(steps);
       steps.push({ kind: 'single', target: this.target, change, event });
       return;
@@ -115,7 +112,6 @@ class Run {
   /** The row key as text if the change can be folded by it, else null. */
   #foldable(change: RowChange): string | null {
     const { key } = this.target;
-    if (key.length === 0) return null;
     if (change.op === 'c') return keyText(key, change.after);
     if (change.op === 'd') return keyText(key, change.before);
     const after = keyText(key, change.after);
@@ -144,7 +140,7 @@ class Run {
 
   end(steps: Step[]): void {
     const { target } = this;
-    const inserts: Tuple[] = this.#loose;
+    const inserts: Tuple[] = [];
     const deletes: Tuple[] = this.#replaced;
     let expected = deletes.length;
     const updates = new Map<string, Tuple[]>();
@@ -164,7 +160,6 @@ class Run {
     if (inserts.length > 0) steps.push({ kind: 'insert', target, rows: inserts });
     this.#slots.clear();
     this.#replaced = [];
-    this.#loose = [];
   }
 }
 

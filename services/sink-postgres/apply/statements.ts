@@ -44,6 +44,29 @@ export function deleteRows(target: Target, rows: readonly Tuple[]): Statement | 
   return { text: `DELETE FROM ${only(target.table)} AS t ${using}`, values: source.values };
 }
 
+/**
+ * Deletes one physical row for each tuple of a table without a key. Rows are the same when their text is: that is all
+ * a change event says of them, and types without equality (json, point, xml) have it too. The n-th of some equal tuples
+ * takes the n-th of the equal rows.
+ */
+export function removeRows(target: Target, rows: readonly Tuple[]): Statement | null {
+  if (target.written.length === 0) return null;
+  const source = rowSource(target, target.written, rows);
+  if (!source) return null;
+  const wanted = `ROW(${target.written.map(source.column).join(', ')})::text`;
+  const present = `ROW(${target.written.map((index) => `i.${name(target, index)}`).join(', ')})::text`;
+  const nth = (image: string) => `row_number() OVER (PARTITION BY ${image}) AS nth`;
+  const gone = `SELECT ${wanted} AS image, ${nth(wanted)} FROM ${source.text}`;
+  const found = `SELECT i.tableoid, i.ctid, ${present} AS image, ${nth(present)} FROM ${only(target.table)} AS i
+    WHERE ${present} IN (SELECT image FROM gone)`;
+  return {
+    text: `WITH gone AS (${gone}), found AS (${found})
+      DELETE FROM ${only(target.table)} AS t USING gone JOIN found USING (image, nth)
+      WHERE t.tableoid = found.tableoid AND t.ctid = found.ctid`,
+    values: source.values,
+  };
+}
+
 export function truncateTables(tables: readonly DestinationTable[], restartIdentity: boolean): Statement {
   const text = `TRUNCATE TABLE ${tables.map(only).join(', ')}${restartIdentity ? ' RESTART IDENTITY' : ''}`;
   return { text, values: [] };
