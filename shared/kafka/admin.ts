@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SluiceError } from '../errors.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 import { codeFailure, isLeaderCode, KafkaCode, kafkaFailure } from './failure.ts';
 import type { TopicAdmin, TopicPartition, TopicSpec } from './interfaces.ts';
@@ -138,8 +138,9 @@ export class ClusterAdmin implements TopicAdmin {
       ({ topic }) => topic,
       ({ partition }) => partition,
     );
-    const { topics } = await this.#cluster.exchange(leader, listOffsetsExchange(request, LATEST));
-    return topics.flatMap(({ topic, partitions: answers }) =>
+    const answer = await this.#cluster.exchange(leader, listOffsetsExchange(request, LATEST)).catch(gone);
+    if (answer === null) return [...partitions];
+    return answer.topics.flatMap(({ topic, partitions: answers }) =>
       answers.flatMap(({ partition, code }) => {
         if (code === 0) return [];
         if (isLeaderCode(code) || code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) return [{ topic, partition }];
@@ -182,6 +183,12 @@ export class ClusterAdmin implements TopicAdmin {
       }
     }
   }
+}
+
+/** A leader that cannot be reached serves nothing: another one will lead, or it comes back. */
+function gone(error: unknown): null {
+  if (isSluiceError(error, 'KAFKA_UNREACHABLE')) return null;
+  throw error;
 }
 
 /** REQUEST_TIMED_OUT, TOPIC_ALREADY_EXISTS (of a request that was repeated, or of somebody else), NOT_CONTROLLER. */

@@ -103,9 +103,14 @@ export class Cluster {
 
   /** One request to one broker. @throws SluiceError KAFKA_UNREACHABLE and its like; the connection is dropped then. */
   async exchange<T>(nodeId: number, exchange: Exchange<T>): Promise<T> {
-    return await this.onBroker(nodeId, (broker) => send(broker, exchange));
+    try {
+      return await this.onBroker(nodeId, (broker) => send(broker, exchange));
+    } catch (error) {
+      throw kafkaFailure(error, `broker ${nodeId}`, 'KAFKA_FETCH_FAILED');
+    }
   }
 
+  /** What was thrown goes on as it is: its codes say what to do about it. */
   async onBroker<T>(nodeId: number, use: (broker: Broker) => Promise<T>): Promise<T> {
     const address = this.#addresses.get(nodeId);
     if (!address) throw new SluiceError('KAFKA_UNREACHABLE', `broker ${nodeId} is not in the cluster's metadata`);
