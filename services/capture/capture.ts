@@ -1,6 +1,8 @@
 import { openCodec } from '../../shared/envelope/codec.ts';
-import { isSluiceError } from '../../shared/errors.ts';
+import type { SluiceError } from '../../shared/errors.ts';
 import type { Kafka } from '../../shared/kafka/interfaces.ts';
+import { describeEnd } from '../../shared/postgres/connection.ts';
+import { postgresFailure } from '../../shared/postgres/failure.ts';
 import type { Lsn } from '../../shared/postgres/lsn.ts';
 import type { Logger } from '../../shared/service/logger.ts';
 import type { Task } from '../../shared/task/task.ts';
@@ -49,8 +51,10 @@ export async function captureOnce(context: CaptureContext, signal: AbortSignal):
       (stop) => streamChanges(context, { source, start, resources, signal: stop }),
     ]);
   } catch (error) {
-    if (writer) await recordStop(writer, error);
-    throw error;
+    // Kafka and the registry class their own errors.
+    const failure = postgresFailure(error, describeEnd(task.source.endpoint, 'source'));
+    if (writer) await recordStop(writer, failure);
+    throw failure;
   } finally {
     await resources.close();
   }
@@ -123,8 +127,7 @@ async function statusInterval(replication: ReplicationConnection): Promise<numbe
 }
 
 /** For status; where the append fails too, the process's own report is all there is. */
-async function recordStop(writer: ManifestWriter, error: unknown): Promise<void> {
-  if (!isSluiceError(error) || error.retry !== 'stop') return;
-  const { code, message, remedy } = error;
+async function recordStop(writer: ManifestWriter, { retry, code, message, remedy }: SluiceError): Promise<void> {
+  if (retry !== 'stop') return;
   await writer.append({ kind: 'stopped', code, message, remedy }).catch(() => undefined);
 }

@@ -45,12 +45,16 @@ async function appliedLsn(destination: pg.Client, task: Task): Promise<Lsn | nul
   });
   const [row] = rows;
   if (row?.phase === 'cut over') throw new SluiceError('DESTINATION_CUT_OVER', `task ${task.name} is cut over already`);
-  if (row?.error_code != null) throw stopped(row);
+  const stop = row ? stopped(row) : null;
+  if (stop) throw stop;
   return row?.lsn == null ? null : parseLsn(row.lsn);
 }
 
-function stopped({ error_code: code, error_message: message, error_remedy: remedy }: SinkRow): SluiceError {
-  const known = code !== null && code in errorCatalogue ? (code as ErrorCode) : 'INTERNAL';
+/** null: it runs, or what it met may pass. */
+function stopped({ error_code: code, error_message: message, error_remedy: remedy }: SinkRow): SluiceError | null {
+  if (code === null) return null;
+  const known = code in errorCatalogue ? (code as ErrorCode) : 'INTERNAL';
+  if (errorCatalogue[known].retry === 'retry') return null;
   return new SluiceError(known, `the sink has stopped: ${message}`, remedy === null ? {} : { remedy });
 }
 
