@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type TestContext, testContext } from '../support/context.ts';
-import { eventually } from '../support/eventually.ts';
 import { expectSoundTopics } from '../support/manifest-reader.ts';
 import { ownKafka, ownRegistry } from '../support/own-servers.ts';
-import { appliedPosition, expectCaughtUp, startCapture, startSink } from '../support/sink-scenario.ts';
+import { expectCaughtUp, firstApplied, startCapture, startSink } from '../support/sink-scenario.ts';
 import { createWorkloadTables, Workload } from '../support/workload.ts';
 
 /** Work is in flight before, during and after the fault; both services stay the same processes. */
@@ -14,8 +13,7 @@ async function expectSurvived(ctx: TestContext, fault: (load: Workload) => Promi
   await using load = new Workload(ctx.source.url, { seed: 7, transactionsPerSecond: 60 });
   await capture.wrote(/streaming/, 120_000);
   await load.progress(10);
-  const applied = () => appliedPosition(ctx.destination).then((row) => BigInt(row['position'] ?? 0));
-  const before = await eventually(async () => (await applied().catch(() => 0n)) || false, { timeoutMs: 120_000 });
+  const before = await firstApplied(ctx.destination);
   await fault(load);
   await load.progress(30);
   await load.stop();

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { testContext } from '../support/context.ts';
-import { eventually } from '../support/eventually.ts';
 import { expectSoundTopics } from '../support/manifest-reader.ts';
 import { ownPostgres } from '../support/own-servers.ts';
-import { appliedPosition, expectCaughtUp, startCapture, startSink } from '../support/sink-scenario.ts';
+import { expectCaughtUp, firstApplied, startCapture, startSink } from '../support/sink-scenario.ts';
 import { createWorkloadTables, Workload } from '../support/workload.ts';
 
 /** The destination goes away and comes back: the sink goes on by itself, from what the destination remembers. */
@@ -20,13 +19,7 @@ describe('destination restarted', () => {
     await using load = new Workload(ctx.source.url, { seed: 4, transactionsPerSecond: 60 });
     await capture.wrote(/streaming/, 120_000);
     await load.progress(10);
-    const before = await eventually(
-      async () => {
-        const position = BigInt((await appliedPosition(ctx.destination))['position']!);
-        return position > 0n && position;
-      },
-      { timeoutMs: 120_000 },
-    );
+    const before = await firstApplied(ctx.destination);
     if (how === 'kill') await server.kill();
     await server.restart();
     await load.progress(30);

@@ -41,6 +41,12 @@ export async function appliedPosition(database: TestDatabase, sink = 'main'): Pr
   return row;
 }
 
+/** Waits until something of the stream is applied; gives the position. */
+export function firstApplied(database: TestDatabase): Promise<bigint> {
+  const position = async () => BigInt((await appliedPosition(database))['position'] ?? 0) || false;
+  return eventually(position, { timeoutMs: 120_000, what: 'a first change being applied' });
+}
+
 /** Waits until all that commits below the fence is applied; fails at once when one of the processes ends. */
 export async function applied(
   database: TestDatabase,

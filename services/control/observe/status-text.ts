@@ -12,7 +12,7 @@ export function statusText(status: TaskStatus): string {
     `batches      published ${batches.published}, applied ${batches.applied}`,
     `transactions published ${transactions.published}, applied ${transactions.applied}`,
     `LSNs         source ${lsn.source ?? '-'}, published ${lsn.published ?? '-'}, applied ${lsn.applied ?? '-'}`,
-    slot === null ? 'slot         none' : `slot         ${slotText(slot)}`,
+    `slot         ${slot ? slotText(slot) : status.unavailable.some(({ what }) => what === 'source') ? 'not known' : 'none'}`,
   ];
   if (status.epoch)
     lines.push(`capture      epoch ${status.epoch.id}, since ${status.epoch.startedAt} on ${status.epoch.host}`);
