@@ -155,7 +155,7 @@ const sink: readonly Breakage[] = [
     file: 'services/sink-postgres/load/load-tables.ts',
     find: 'if (this.#isRead()) {',
     replace: 'if (this.#tables.size > 0) return;\n      if (this.#isRead()) {',
-    test: { file: 'test/integration/sink-service.test.ts', name: 'schema, rows, stream' },
+    test: loading('after a COPY, before its commit'),
   },
   {
     name: 'swallows what fails change by change',
