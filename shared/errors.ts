@@ -291,6 +291,11 @@ export const errorCatalogue = {
 
 export type ErrorCode = keyof typeof errorCatalogue;
 
+/** A code that came as text, from another process or a stored report; INTERNAL where the catalogue lacks it. */
+export function errorCodeOf(text: string): ErrorCode {
+  return Object.hasOwn(errorCatalogue, text) ? (text as ErrorCode) : 'INTERNAL';
+}
+
 /** Values that help to find the place: names, LSNs, offsets. Never secrets, never row values other than keys. */
 export type ErrorContext = Readonly<Record<string, string | number | boolean | bigint | undefined>>;
 

@@ -6,6 +6,7 @@ import type { CommittedTransaction } from '../stream/transaction-assembler.ts';
 import type { Batch } from './batch-builder.ts';
 import type { BatchEncoder } from './batch-encoder.ts';
 import type { ManifestWriter } from './manifest-writer.ts';
+import { segmentOf } from './segments.ts';
 
 export interface PublisherOptions {
   /** Of the events only: the manifest has its own. */
@@ -102,13 +103,7 @@ export class Publisher {
       complete: complete && publicPart(complete),
       open,
       closes,
-      segments: written.map(({ topic, partition, offset, count, crc32c }) => ({
-        topic,
-        partition,
-        offset,
-        count,
-        crc32c,
-      })),
+      segments: written.map(segmentOf),
     });
     this.#inFlight -= 1;
     this.#bytes -= bytes;

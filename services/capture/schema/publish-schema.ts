@@ -1,10 +1,10 @@
-import { partitionKey } from '../../../shared/envelope/fold.ts';
 import { encodeSchemaObject, type SchemaObject } from '../../../shared/envelope/schema-object.ts';
 import type { Kafka, OutgoingRecord, Written } from '../../../shared/kafka/interfaces.ts';
 import { schemaTopic } from '../../../shared/kafka/topic-names.ts';
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
 import type { Task } from '../../../shared/task/task.ts';
 import type { ManifestWriter } from '../publish/manifest-writer.ts';
+import { listedEnds, segmentOf } from '../publish/segments.ts';
 import type { Keeper } from '../snapshot/keeper.ts';
 import { readSchemaObjects } from './schema-reader.ts';
 
@@ -30,20 +30,12 @@ export async function publishSchema({ task, keeper, manifest, kafka }: PublishSc
   try {
     const segments: Written[] = [];
     for (const records of sends(objects, task, manifest)) {
-      const floor = (topic: string, partition: number) =>
-        manifest.state.ends.get(partitionKey(topic, partition))?.end ?? 0n;
-      segments.push(...(await producer.send(records, { floor })));
+      segments.push(...(await producer.send(records, listedEnds(manifest.state))));
     }
     await manifest.append({
       kind: 'schema',
       objects: objects.length,
-      segments: segments.map(({ topic, partition, offset, count, crc32c }) => ({
-        topic,
-        partition,
-        offset,
-        count,
-        crc32c,
-      })),
+      segments: segments.map(segmentOf),
     });
   } finally {
     await producer.close();

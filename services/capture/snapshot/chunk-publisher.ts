@@ -1,9 +1,9 @@
-import { partitionKey } from '../../../shared/envelope/fold.ts';
 import { CHUNK_HEADER, encodeChunkHeader } from '../../../shared/envelope/snapshot-chunk.ts';
-import type { OutgoingRecord, Producer, Written } from '../../../shared/kafka/interfaces.ts';
+import type { OutgoingRecord, Producer } from '../../../shared/kafka/interfaces.ts';
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
 import type { ManifestWriter } from '../publish/manifest-writer.ts';
+import { listedEnds, segmentOf } from '../publish/segments.ts';
 import { ByteBudget } from './byte-budget.ts';
 import type { RowChunk } from './row-cutter.ts';
 import type { TableReading } from './table-reading.ts';
@@ -106,9 +106,7 @@ export class ChunkPublisher {
   async #send(reading: TableReading, items: readonly Queued[]): Promise<void> {
     const { producer, manifest } = this.#options;
     const records = items.map(({ chunk }, i) => this.#record(reading, chunk, reading.chunks + i));
-    const floor = (topic: string, partition: number) =>
-      manifest.state.ends.get(partitionKey(topic, partition))?.end ?? 0n;
-    const written = await producer.send(records, { floor });
+    const written = await producer.send(records, listedEnds(manifest.state));
     const rows = BigInt(items.reduce((sum, { chunk }) => sum + chunk.rows, 0));
     await manifest.append({
       kind: 'chunks',
@@ -164,8 +162,4 @@ export class ChunkPublisher {
 
 function bytesOf(items: readonly Queued[]): number {
   return items.reduce((sum, { chunk }) => sum + chunk.bytes.length, 0);
-}
-
-function segmentOf({ topic, partition, offset, count, crc32c }: Written) {
-  return { topic, partition, offset, count, crc32c };
 }

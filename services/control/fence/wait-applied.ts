@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
-import { type ErrorCode, errorCatalogue, SluiceError } from '../../../shared/errors.ts';
+import { errorCatalogue, errorCodeOf, SluiceError } from '../../../shared/errors.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../../shared/postgres/lsn.ts';
 import type { Task } from '../../../shared/task/task.ts';
 import { hasBookkeeping, readDestinationState } from '../bookkeeping/destination-state.ts';
@@ -53,7 +53,7 @@ async function appliedLsn(destination: pg.Client, task: Task): Promise<Lsn | nul
 /** null: it runs, or what it met may pass. */
 function stopped({ error_code: code, error_message: message, error_remedy: remedy }: SinkRow): SluiceError | null {
   if (code === null) return null;
-  const known = code in errorCatalogue ? (code as ErrorCode) : 'INTERNAL';
+  const known = errorCodeOf(code);
   if (errorCatalogue[known].retry === 'retry') return null;
   return new SluiceError(known, `the sink has stopped: ${message}`, remedy === null ? {} : { remedy });
 }

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ErrorCode, errorCatalogue, SluiceError } from '../../../shared/errors.ts';
+import { type ErrorCode, errorCatalogue, errorCodeOf, SluiceError } from '../../../shared/errors.ts';
 import { type FailedMessage, PARENT_VARIABLE } from '../../../shared/service/run.ts';
 import { type ServiceName, spawnService } from './service-process.ts';
 
@@ -100,8 +100,7 @@ function isFinal({ code }: FailedMessage, first: boolean): boolean {
 }
 
 function failure({ code, message, remedy }: FailedMessage): SluiceError {
-  const known = code in errorCatalogue ? (code as ErrorCode) : 'INTERNAL';
-  return new SluiceError(known, message, { remedy });
+  return new SluiceError(errorCodeOf(code), message, { remedy });
 }
 
 function hopeless(service: ServiceName, end: End): SluiceError {

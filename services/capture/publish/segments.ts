@@ -1,0 +1,13 @@
+import { type ManifestState, partitionKey } from '../../../shared/envelope/fold.ts';
+import type { Segment } from '../../../shared/envelope/manifest.ts';
+import type { FloorLookup, Written } from '../../../shared/kafka/interfaces.ts';
+
+/** What a send wrote, as the manifest lists it. */
+export function segmentOf({ topic, partition, offset, count, crc32c }: Written): Segment {
+  return { topic, partition, offset, count, crc32c };
+}
+
+/** Where the listed segments of each topic-partition end, as the fold stands when asked. */
+export function listedEnds(state: ManifestState): FloorLookup {
+  return { floor: (topic, partition) => state.ends.get(partitionKey(topic, partition))?.end ?? 0n };
+}
