@@ -22,15 +22,21 @@ const schemaObject = z.object({
   name: z.string(),
   /** The table that it belongs to, so that a sink of some tables takes only those. */
   table: z.object({ schema: z.string(), name: z.string() }).nullable(),
-  /** One statement, complete, every name qualified and quoted. */
+  /** Statements that need no parameters, complete, every name qualified and quoted; empty when it is left out. */
   sql: z.string(),
+  /** Numbers of the objects that have to be there before it; all of them smaller than its own. */
+  needs: z.array(z.number().int().nonnegative()).default([]),
+  /** As pg_identify_object() names it at the source with an empty search path; null for what is no object of its own. */
+  identity: z.object({ type: z.string(), identity: z.string() }).nullable().default(null),
+  /** Why it cannot be carried, or is not by the task's settings; null: it is carried. */
+  leftOut: z.string().nullable().default(null),
 });
 
-export type SchemaObject = z.output<typeof schemaObject>;
+export type SchemaObject = z.input<typeof schemaObject>;
 
 /** The record: the object and who wrote it. */
 const schemaObjectRecord = schemaObject.extend({ incarnation: z.string(), epoch: z.string() });
-export type SchemaObjectRecord = z.output<typeof schemaObjectRecord>;
+export type SchemaObjectRecord = z.input<typeof schemaObjectRecord>;
 
 export function encodeSchemaObject(record: SchemaObjectRecord): Buffer {
   return Buffer.from(JSON.stringify(record));

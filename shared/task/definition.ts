@@ -80,6 +80,9 @@ const kafka = z.strictObject({
 export const migrationTypes = ['schema', 'full', 'incremental'] as const;
 export type MigrationType = (typeof migrationTypes)[number];
 
+export const existingModes = ['precheck', 'ignore'] as const;
+export type ExistingMode = (typeof existingModes)[number];
+
 export const TASK_NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 export const SINK_NAME = TASK_NAME;
 
@@ -108,6 +111,10 @@ export const taskDefinition = z.strictObject({
     .min(1)
     .default([...migrationTypes])
     .describe('migration types to run: schema, full, incremental'),
+  existing: z
+    .enum(existingModes)
+    .default('precheck')
+    .describe('objects that are at the destination already: precheck refuses them, ignore keeps them and their rows'),
   schemas: selection.optional().describe('schemas to migrate'),
   tables: selection.optional().describe('tables to migrate'),
   sink: z

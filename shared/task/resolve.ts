@@ -40,6 +40,7 @@ export async function resolveTask(definition: unknown, env: Environment): Promis
       tables: checked.sink?.tables ? nameFilter(checked.sink.tables) : null,
     },
     types: new Set(checked.types),
+    existing: checked.existing,
     selection: { schemas: nameFilter(checked.schemas), tables: nameFilter(checked.tables) },
     kafka,
     snapshotParallelism: checked.parallelism?.snapshot ?? 4,

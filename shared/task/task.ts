@@ -1,5 +1,5 @@
 import type { PostgresEndpoint } from '../postgres/connection.ts';
-import type { MigrationType } from './definition.ts';
+import type { ExistingMode, MigrationType } from './definition.ts';
 
 /** A task as the services run it: resolved, validated, frozen; every secret is read already. */
 export interface Task {
@@ -8,6 +8,7 @@ export interface Task {
   readonly destination: PostgresEndpoint;
   readonly sink: SinkSettings;
   readonly types: ReadonlySet<MigrationType>;
+  readonly existing: ExistingMode;
   readonly selection: Selection;
   readonly kafka: KafkaSettings;
   readonly snapshotParallelism: number;
