@@ -43,6 +43,10 @@ const stop = (cause: string, remedy: string, exit: number = ExitCode.data): Erro
   remedy,
 });
 
+/** Nothing of the task can be used any more: what is left of it goes, then it is started as if it were new. */
+const START_ANEW =
+  'Start anew: sluice release --topics --bookkeeping, drop what was migrated at the destination, sluice migrate.';
+
 export const errorCatalogue = {
   // configuration
   CONFIG_INVALID: stop(
@@ -65,6 +69,10 @@ export const errorCatalogue = {
   POSTGRES_UNREACHABLE: retry(
     'A PostgreSQL server cannot be reached, or ended the connection.',
     'Check that the server runs and that host and port are right and reachable from here.',
+  ),
+  POSTGRES_RESOURCES: retry(
+    'A PostgreSQL server is out of disk space, memory or connections.',
+    'Make room at the named server. The attempt is taken again by itself.',
   ),
   POSTGRES_AUTH_FAILED: stop(
     'PostgreSQL refused the account or the password.',
@@ -112,31 +120,40 @@ export const errorCatalogue = {
   ),
   SOURCE_SLOT_MISSING: stop(
     'The replication slot of the task is gone: changes since its last acknowledgement are lost.',
-    'Release the task and start a new one.',
+    START_ANEW,
   ),
   SOURCE_SLOT_INVALID: stop(
     'The source invalidated the replication slot of the task: WAL that it needs was removed.',
-    'Release the task, raise max_slot_wal_keep_size, and start a new one.',
+    `Raise max_slot_wal_keep_size (or idle_replication_slot_timeout) at the source. ${START_ANEW}`,
   ),
   SOURCE_SLOT_AHEAD: stop(
     'The slot was acknowledged past what the manifest holds: changes are missing in Kafka.',
-    'Somebody else moved the slot, or Kafka lost records. Release the task and start a new one.',
+    `Somebody else moved the slot, or Kafka lost records. ${START_ANEW}`,
   ),
   SOURCE_PUBLICATION_CHANGED: stop(
     'The publication of the task is gone, or lists other tables than the task publishes.',
-    'Somebody else changed it: changes may be missing. Release the task and start a new one.',
+    `Somebody else changed it: changes may be missing. ${START_ANEW}`,
   ),
   SOURCE_OTHER_SYSTEM: stop(
-    'The source is another PostgreSQL cluster than the one this task was started on.',
-    'Point the task at the cluster it was started on, or release it and start a new one.',
+    'The source is another PostgreSQL cluster or database than the one this task was started on.',
+    `Point the task at the database it was started on, or give the other one a task name of its own. ${START_ANEW}`,
   ),
   SOURCE_OTHER_TIMELINE: stop(
     'The source was restored or promoted before the point up to which changes were published.',
-    'Release the task and start a new one: topics hold changes that the source no longer has.',
+    `Topics and destination hold changes that the source no longer has. ${START_ANEW}`,
+  ),
+  SOURCE_RESTORED: stop(
+    'The source was restored from a backup that lacks changes which were published.',
+    `Bring back the source that has them; else topics and destination hold what the source never had. ${START_ANEW}`,
+  ),
+  SOURCE_SLOT_IN_USE: stop(
+    'Somebody else reads from the replication slot of the task.',
+    'End the named session, or start with --take-over, which ends it; whether it moved the slot is looked at then.',
+    ExitCode.failed,
   ),
   SOURCE_OBJECTS_WITHOUT_MANIFEST: stop(
     'The source holds slot or publication of this task, but its manifest topic is empty.',
-    'The topics were deleted. Release the task, then start it again.',
+    `The topics were deleted. ${START_ANEW}`,
   ),
   SOURCE_TABLE_CHANGED: stop(
     'A selected table changed its shape while it was streamed; DDL is not carried yet.',
@@ -187,10 +204,13 @@ export const errorCatalogue = {
     'Correct the named settings of the topic, or choose another task name.',
     ExitCode.findings,
   ),
-  KAFKA_TOPIC_MISSING: stop('A topic of the task is gone.', 'Restore it, or release the task and start a new one.'),
+  KAFKA_TOPIC_MISSING: stop(
+    'A topic of the task is gone.',
+    `Restore it with its records. If that cannot be: ${START_ANEW}`,
+  ),
   KAFKA_RECORDS_GONE: stop(
     'Kafka no longer holds records that the manifest lists.',
-    'They were deleted or expired. Restore them, or release the task and start a new one.',
+    `They were deleted, expired or lost. Restore them at their offsets. If that cannot be: ${START_ANEW}`,
   ),
   KAFKA_RECORD_TOO_LARGE: stop(
     'A row is larger than the largest record allowed.',
@@ -208,11 +228,11 @@ export const errorCatalogue = {
   // manifest and topics
   MANIFEST_BROKEN: stop(
     'The manifest contradicts itself or the topics.',
-    'Report it with the named offsets; nothing was applied beyond them.',
+    `Nothing was applied beyond the named offset. Restore the topic, or report it. If that cannot be: ${START_ANEW}`,
   ),
   SEGMENT_BROKEN: stop(
     'A segment of a topic does not hold what the manifest lists.',
-    'Kafka lost or changed records. Release the task and start a new one, and report it.',
+    `Kafka lost or changed records. Restore them, and start again. If that cannot be: ${START_ANEW}`,
   ),
   EPOCH_LOST: retry(
     'Another capture of this task took over.',

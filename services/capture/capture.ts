@@ -1,4 +1,5 @@
 import { openCodec } from '../../shared/envelope/codec.ts';
+import type { CompleteTransaction } from '../../shared/envelope/fold.ts';
 import type { SluiceError } from '../../shared/errors.ts';
 import type { Kafka } from '../../shared/kafka/interfaces.ts';
 import { describeEnd } from '../../shared/postgres/connection.ts';
@@ -37,12 +38,14 @@ export interface CaptureContext {
 export async function captureOnce(context: CaptureContext, signal: AbortSignal): Promise<void> {
   const { task } = context;
   const resources = new Resources();
-  let writer: ManifestWriter | null = null;
+  const manifest: { writer: ManifestWriter | null } = { writer: null };
+  const onWriter = (writer: ManifestWriter) => {
+    manifest.writer = writer;
+  };
   try {
     const source = resources.add(await openSource(task, { takeOver: context.takeOver, signal }));
     const kafka = await openStartKafka(context, resources);
-    const start = await startPath(task, source, { kafka, knownEpochs: context.knownEpochs, signal });
-    writer = start.writer;
+    const start = await startPath(task, source, { ...context, kafka, onWriter, signal });
     context.onStarted();
     const keeper = await newSlot(context, { source, start, signal });
     if (keeper) resources.add(keeper);
@@ -53,7 +56,7 @@ export async function captureOnce(context: CaptureContext, signal: AbortSignal):
   } catch (error) {
     // Kafka and the registry class their own errors.
     const failure = postgresFailure(error, describeEnd(task.source.endpoint, 'source'));
-    if (writer) await recordStop(writer, failure);
+    if (manifest.writer) await recordStop(manifest.writer, failure);
     throw failure;
   } finally {
     await resources.close();
@@ -92,11 +95,12 @@ async function streamChanges(
   const { replication } = source;
   if (!replication) return;
   const { writer, tables, codec, streamOptions } = start;
-  const { from, position } = streamStart(start);
+  const { from, position, again } = streamStart(start);
   const stream = new ChangeStream({
     connection: replication,
     start: { slot: writer.state.slot?.name ?? '', options: streamOptions, from },
     position,
+    again,
     tables,
     producer: resources.add(await kafka.producer()),
     encoder: await BatchEncoder.open(codec, tables),
@@ -109,9 +113,17 @@ async function streamChanges(
 }
 
 /** A new slot starts at its consistent point, with the first position. */
-function streamStart({ decision, writer: { state } }: Start): { from: Lsn; position: bigint } {
-  if (decision.kind === 'resume') return decision;
-  return { from: state.slot?.consistentPoint as Lsn, position: state.position + 1n };
+function streamStart({ decision, writer: { state } }: Start): StreamBegin {
+  if (decision.kind !== 'resume')
+    return { from: state.slot?.consistentPoint as Lsn, position: state.position + 1n, again: null };
+  const { from, position, again } = decision;
+  return { from: again?.commitLsn ?? from, position, again };
+}
+
+interface StreamBegin {
+  readonly from: Lsn;
+  readonly position: bigint;
+  readonly again: CompleteTransaction | null;
 }
 
 /** From 14 on a fence announces itself in the stream; before, heartbeats come often enough for it. */
@@ -128,6 +140,7 @@ async function statusInterval(replication: ReplicationConnection): Promise<numbe
 
 /** For status; where the append fails too, the process's own report is all there is. */
 async function recordStop(writer: ManifestWriter, { retry, code, message, remedy }: SluiceError): Promise<void> {
-  if (retry !== 'stop') return;
+  const { stopped } = writer.state;
+  if (retry !== 'stop' || (stopped?.code === code && stopped.message === message)) return;
   await writer.append({ kind: 'stopped', code, message, remedy }).catch(() => undefined);
 }

@@ -1,6 +1,6 @@
 import { SluiceError } from '../errors.ts';
 import { formatLsn, type Lsn, maxLsn } from '../postgres/lsn.ts';
-import type { ManifestState } from './fold.ts';
+import type { CompleteTransaction, ManifestState } from './fold.ts';
 
 /** What the start path found at the source, read before its epoch record was appended. */
 export interface SourceFacts {
@@ -8,12 +8,17 @@ export interface SourceFacts {
   readonly timeline: number;
   /** Where each earlier timeline of the source's history ended, by its number. */
   readonly timelineEnds: ReadonlyMap<number, Lsn>;
+  readonly database: string;
+  /** What is flushed of its WAL. */
+  readonly walEnd: Lsn;
   readonly slot: SlotFacts | null;
   readonly publicationExists: boolean;
 }
 
 export interface SlotFacts {
   readonly name: string;
+  /** Slots are of one database, their names of the whole cluster. */
+  readonly database: string | null;
   readonly confirmedFlush: Lsn;
   /** wal_status `lost`, or an invalidation reason: it can never be used again. */
   readonly invalid: boolean;
@@ -24,8 +29,16 @@ export type StartDecision =
   | { readonly kind: 'create' }
   /** The slot was about to be created when an earlier attempt ended: what exists under its name is dropped first. */
   | { readonly kind: 'recreate-slot' }
-  /** START_REPLICATION at `from`; the next event gets `position`. */
-  | { readonly kind: 'resume'; readonly from: Lsn; readonly position: bigint };
+  /**
+   * Goes on with what commits at or above `from`; the next event gets `position`. `again`: the last published
+   * transaction, when the slot is not past it: asked for once more, it must come first and be the same.
+   */
+  | {
+      readonly kind: 'resume';
+      readonly from: Lsn;
+      readonly position: bigint;
+      readonly again: CompleteTransaction | null;
+    };
 
 /**
  * Where capture goes on, from what counts of the manifest (own epoch record included) and from the source.
@@ -35,11 +48,13 @@ export type StartDecision =
 export function startDecision(state: ManifestState, facts: SourceFacts, before: bigint): StartDecision {
   if (!state.slot) return decideWithoutSlotRecord(facts, before);
   if (state.slot.consistentPoint === null) return facts.slot ? { kind: 'recreate-slot' } : { kind: 'create' };
-  checkSlot(state, facts);
+  const { confirmedFlush } = checkSlot(state, facts);
+  const { complete } = state;
   return {
     kind: 'resume',
-    from: maxLsn(state.complete.endLsn, state.slot.consistentPoint),
+    from: maxLsn(complete.endLsn, state.slot.consistentPoint),
     position: state.position + 1n,
+    again: complete.position > 0n && confirmedFlush <= complete.commitLsn ? complete : null,
   };
 }
 
@@ -49,9 +64,13 @@ function decideWithoutSlotRecord(facts: SourceFacts, before: bigint): StartDecis
   return { kind: 'create' };
 }
 
-/** The source must be the one that earlier epochs were written from. `earlier` is the newest epoch before the own one. */
+/**
+ * The source must be the one that earlier epochs were written from, with all that they published.
+ * `earlier` is the newest epoch before the own one. A restored source whose WAL has grown past `lsn` again is found out
+ * by its last published transaction, which comes again as another one (see StartDecision).
+ */
 export function checkSameSource(
-  earlier: { readonly systemIdentifier: string; readonly timeline: number },
+  earlier: { readonly systemIdentifier: string; readonly timeline: number; readonly database: string },
   lsn: Lsn,
   facts: SourceFacts,
 ): void {
@@ -61,6 +80,22 @@ export function checkSameSource(
       `the source has system identifier ${facts.systemIdentifier}, the task was started on ${earlier.systemIdentifier}`,
     );
   }
+  // A database may be renamed, and takes its slot with it.
+  if (earlier.database !== facts.database && facts.slot?.database !== facts.database) {
+    throw new SluiceError(
+      'SOURCE_OTHER_SYSTEM',
+      `the source is database ${facts.database}, the task was started on database ${earlier.database}`,
+    );
+  }
+  checkTimeline(earlier, lsn, facts);
+  if (facts.walEnd >= lsn) return;
+  throw new SluiceError(
+    'SOURCE_RESTORED',
+    `the source's WAL ends at ${formatLsn(facts.walEnd)}, published was up to ${formatLsn(lsn)}`,
+  );
+}
+
+function checkTimeline(earlier: { readonly timeline: number }, lsn: Lsn, facts: SourceFacts): void {
   if (earlier.timeline === facts.timeline) return;
   const end = facts.timelineEnds.get(earlier.timeline);
   if (end === undefined || end < lsn) {
@@ -72,29 +107,33 @@ export function checkSameSource(
   }
 }
 
-function checkSlot(state: ManifestState, facts: SourceFacts): void {
+/** What counts, for messages about what is missing after it. */
+function publishedUpTo({ position, lsn }: ManifestState): string {
+  return `published up to position ${position}, LSN ${formatLsn(lsn)}`;
+}
+
+export function slotMissing(state: ManifestState): SluiceError {
+  return new SluiceError('SOURCE_SLOT_MISSING', `slot ${state.slot?.name} is gone; ${publishedUpTo(state)}`);
+}
+
+export function slotInvalid(state: ManifestState): SluiceError {
+  return new SluiceError('SOURCE_SLOT_INVALID', `slot ${state.slot?.name} is invalidated; ${publishedUpTo(state)}`);
+}
+
+function checkSlot(state: ManifestState, facts: SourceFacts): SlotFacts {
   const { slot } = facts;
-  if (!slot) {
-    throw new SluiceError(
-      'SOURCE_SLOT_MISSING',
-      `slot ${state.slot?.name} is gone; published up to ${formatLsn(state.lsn)}`,
-    );
-  }
-  if (slot.invalid) {
-    throw new SluiceError(
-      'SOURCE_SLOT_INVALID',
-      `slot ${slot.name} is invalidated; published up to ${formatLsn(state.lsn)}`,
-    );
-  }
+  if (!slot) throw slotMissing(state);
+  if (slot.invalid) throw slotInvalid(state);
   // The server would forward a START_REPLICATION below confirmed_flush_lsn silently: the changes between are lost.
   if (slot.confirmedFlush > state.lsn) {
     throw new SluiceError(
       'SOURCE_SLOT_AHEAD',
-      `slot ${slot.name} is confirmed to ${formatLsn(slot.confirmedFlush)}, the manifest reaches ${formatLsn(state.lsn)}`,
+      `slot ${slot.name} is confirmed to ${formatLsn(slot.confirmedFlush)}, the manifest reaches ${formatLsn(state.lsn)}, position ${state.position}: what committed between them is missing`,
     );
   }
+  return slot;
 }
 
-function objectsWithoutManifest(what: string): SluiceError {
+export function objectsWithoutManifest(what: string): SluiceError {
   return new SluiceError('SOURCE_OBJECTS_WITHOUT_MANIFEST', `${what} exists, the manifest knows nothing of it`);
 }

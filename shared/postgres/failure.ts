@@ -51,6 +51,7 @@ function failureCode(error: unknown, state: string | undefined): ErrorCode {
   if (state !== undefined) {
     const known = byState[state];
     if (known) return known;
+    if (state.startsWith('53')) return 'POSTGRES_RESOURCES';
     return isRetryableState(state) ? 'POSTGRES_UNREACHABLE' : 'POSTGRES_FAILED';
   }
   const code = (error as { code?: unknown } | null)?.code;

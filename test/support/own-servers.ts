@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +30,26 @@ export function ownRegistry(): Promise<Own<RegistryServer>> {
     (dataDir) => startRegistry({ dataDir }),
     (server) => server.kill(),
   );
+}
+
+/** What a stopped server holds, kept apart, so that it can be put back as if restored from a backup. */
+export interface DataCopy extends Disposable {
+  /** Of a stopped server. */
+  restore(): void;
+}
+
+export function dataCopy({ dataDir }: { readonly dataDir: string }): DataCopy {
+  const copy = `${dataDir}.copy-${randomUUID()}`;
+  // cp, since it keeps owner and rights.
+  const put = (from: string, to: string) => {
+    rmSync(to, { recursive: true, force: true });
+    execFileSync('cp', ['-a', from, to]);
+  };
+  put(dataDir, copy);
+  return {
+    restore: () => put(copy, dataDir),
+    [Symbol.dispose]: () => rmSync(copy, { recursive: true, force: true }),
+  };
 }
 
 /** PostgreSQL may run as another account, which must be able to pass. */

@@ -3,7 +3,7 @@ import { acknowledgeable, heartbeatDue } from '../../shared/envelope/acknowledge
 import { emptyManifest, fold, type ManifestState } from '../../shared/envelope/fold.ts';
 import { decodeManifestRecord, encodeManifestRecord, type ManifestRecord } from '../../shared/envelope/manifest.ts';
 import { checkSameSource, type SourceFacts, startDecision } from '../../shared/envelope/start-decision.ts';
-import { formatLsn, lsnFromBigint, parseLsn, ZERO_LSN } from '../../shared/postgres/lsn.ts';
+import { formatLsn, type Lsn, lsnFromBigint, parseLsn, ZERO_LSN } from '../../shared/postgres/lsn.ts';
 
 const lsn = (value: number) => lsnFromBigint(BigInt(value));
 const table = { schema: 'public', name: 'orders' };
@@ -155,9 +155,15 @@ const facts: SourceFacts = {
   systemIdentifier: '1',
   timeline: 1,
   timelineEnds: new Map(),
+  database: 'shop',
+  walEnd: lsn(1000),
   publicationExists: true,
-  slot: { name: 's', confirmedFlush: lsn(100), invalid: false },
+  slot: { name: 's', database: 'shop', confirmedFlush: lsn(100), invalid: false },
 };
+const slot = (changes: Partial<NonNullable<SourceFacts['slot']>>) => ({
+  ...facts,
+  slot: { ...facts.slot!, ...changes },
+});
 
 describe('startDecision', () => {
   it('resumes at the end LSN of the last complete transaction', () => {
@@ -165,13 +171,13 @@ describe('startDecision', () => {
     log.batch(1, 1, 2, 200);
     log.batch(2, 3, 4, null);
     log.begin('e2');
-    expect(startDecision(log.state, facts, 5n)).toEqual({ kind: 'resume', from: lsn(200), position: 3n });
+    expect(startDecision(log.state, facts, 5n)).toMatchObject({ kind: 'resume', from: lsn(200), position: 3n });
   });
 
   it.each([
     ['SOURCE_SLOT_MISSING', { ...facts, slot: null }],
-    ['SOURCE_SLOT_INVALID', { ...facts, slot: { name: 's', confirmedFlush: lsn(100), invalid: true } }],
-    ['SOURCE_SLOT_AHEAD', { ...facts, slot: { name: 's', confirmedFlush: lsn(101), invalid: false } }],
+    ['SOURCE_SLOT_INVALID', slot({ invalid: true })],
+    ['SOURCE_SLOT_AHEAD', slot({ confirmedFlush: lsn(101) })],
   ])('stops with %s', (code, found) => {
     expect(() => startDecision(streaming().state, found, 3n)).toThrow(expect.objectContaining({ code }));
   });
@@ -191,12 +197,36 @@ describe('startDecision', () => {
   });
 
   it('knows another cluster and a history that forked too early', () => {
-    const earlier = { systemIdentifier: '1', timeline: 1 };
+    const earlier = { systemIdentifier: '1', timeline: 1, database: 'shop' };
     expect(() => checkSameSource(earlier, lsn(200), facts)).not.toThrow();
     expect(() => checkSameSource({ ...earlier, systemIdentifier: '2' }, lsn(200), facts)).toThrow(/system identifier/);
     const promoted = (end: number) => ({ ...facts, timeline: 2, timelineEnds: new Map([[1, lsn(end)]]) });
     expect(() => checkSameSource(earlier, lsn(200), promoted(200))).not.toThrow();
     expect(() => checkSameSource(earlier, lsn(200), promoted(199))).toThrow(/ended at 0\/C7/);
+  });
+
+  it('knows another database of the cluster, also one that was renamed', () => {
+    const earlier = { systemIdentifier: '1', timeline: 1, database: 'store' };
+    expect(() => checkSameSource(earlier, lsn(200), facts)).not.toThrow();
+    expect(() => checkSameSource(earlier, lsn(200), slot({ database: 'store' }))).toThrow(/database shop/);
+    expect(() => checkSameSource(earlier, lsn(200), { ...facts, slot: null })).toThrow(/database shop/);
+  });
+
+  it('knows a source that was put back to before what was published', () => {
+    const earlier = { systemIdentifier: '1', timeline: 1, database: 'shop' };
+    expect(() => checkSameSource(earlier, lsn(1000), facts)).not.toThrow();
+    expect(() => checkSameSource(earlier, lsn(1001), facts)).toThrow(/WAL ends at 0\/3E8/);
+  });
+
+  it('asks for the last transaction again, unless the slot is past it', () => {
+    const log = streaming();
+    log.batch(1, 1, 2, 200);
+    const { complete } = log.state;
+    const again = (confirmedFlush: Lsn) => startDecision(log.state, slot({ confirmedFlush }), 5n);
+    expect(again(lsn(100))).toMatchObject({ again: complete });
+    expect(again(complete.commitLsn)).toMatchObject({ again: complete });
+    expect(again(complete.endLsn)).toMatchObject({ again: null });
+    expect(startDecision(streaming().state, facts, 5n)).toMatchObject({ again: null });
   });
 });
 

@@ -20,7 +20,8 @@ describe('the code of what pg throws', () => {
     ['42501', 'POSTGRES_PERMISSION_DENIED'],
     ['42P01', 'POSTGRES_FAILED'],
     ['57P01', 'POSTGRES_UNREACHABLE'],
-    ['53300', 'POSTGRES_UNREACHABLE'],
+    ['53300', 'POSTGRES_RESOURCES'],
+    ['53100', 'POSTGRES_RESOURCES'],
     ['57P04', 'POSTGRES_FAILED'],
   ])('SQLSTATE %s is %s', (state, code) => {
     const failure = postgresFailure(serverError(state), where);

@@ -31,6 +31,11 @@ export interface ManifestWriterOptions {
   readonly producer: Producer;
   /** The manifest as read up to its end. */
   readonly state: ManifestState;
+  /**
+   * Default: a fresh one. Under the newest epoch of another attempt only a `stopped` record may be appended: it changes
+   * nothing, and whoever still wrote under that epoch finds his next record at another offset.
+   */
+  readonly epoch?: string;
 }
 
 /** A writer of a fresh epoch; its first append is to be the epoch record. */
@@ -45,14 +50,15 @@ export function manifestWriter(options: ManifestWriterOptions): ManifestWriter {
  */
 class SerialManifestWriter implements ManifestWriter {
   readonly incarnation: string;
-  readonly epoch = randomUUID();
+  readonly epoch: string;
   readonly state: ManifestState;
   readonly #topic: string;
   readonly #producer: Producer;
   #last: Promise<unknown> = Promise.resolve();
   #failure: unknown = null;
 
-  constructor({ topic, producer, state }: ManifestWriterOptions) {
+  constructor({ topic, producer, state, epoch = randomUUID() }: ManifestWriterOptions) {
+    this.epoch = epoch;
     this.incarnation = state.incarnation ?? randomUUID();
     this.state = state;
     this.#topic = topic;

@@ -5,7 +5,7 @@ import { connect, describeEnd } from '../../../shared/postgres/connection.ts';
 import { postgresFailure, sqlstate } from '../../../shared/postgres/failure.ts';
 import { parseLsn } from '../../../shared/postgres/lsn.ts';
 import { serverVersion } from '../../../shared/postgres/server-version.ts';
-import { identifySystem, timelineEnds } from '../../../shared/postgres/system.ts';
+import { identifySystem, type SystemIdentity, timelineEnds } from '../../../shared/postgres/system.ts';
 import { publicationName, slotName, type Task } from '../../../shared/task/task.ts';
 import { ReplicationConnection } from '../stream/replication-connection.ts';
 import { lockTask } from './source-lock.ts';
@@ -80,21 +80,25 @@ export async function atSource<T>(task: Task, work: () => Promise<T>): Promise<T
 }
 
 /** What startDecision wants to know, to be read before the epoch record is appended. */
-export async function readSourceFacts({ sql, replication }: SourceSession, task: Task): Promise<SourceFacts> {
-  const { systemIdentifier, timeline } = replication
+export async function readSourceFacts({ sql, replication, database }: SourceSession, task: Task): Promise<SourceFacts> {
+  const { systemIdentifier, timeline, flushed } = replication
     ? await identifySystem(replication.client)
     : await controlFile(sql);
   const ends = replication ? await timelineEnds(replication.client, timeline) : new Map();
   const publication = await sql.query('SELECT 1 FROM pg_publication WHERE pubname = $1', [publicationName(task.name)]);
   const slot = await readSlot(sql, slotName(task.name));
-  return { systemIdentifier, timeline, timelineEnds: ends, slot, publicationExists: publication.rows.length > 0 };
+  const publicationExists = publication.rows.length > 0;
+  return { systemIdentifier, timeline, timelineEnds: ends, database, walEnd: flushed, slot, publicationExists };
 }
 
-async function controlFile(sql: pg.Client): Promise<{ systemIdentifier: string; timeline: number }> {
-  const { rows } = await sql.query<{ id: string; timeline: string }>(
-    'SELECT s.system_identifier AS id, c.timeline_id AS timeline FROM pg_control_system() s, pg_control_checkpoint() c',
+async function controlFile(sql: pg.Client): Promise<SystemIdentity> {
+  const { rows } = await sql.query<{ id: string; timeline: string; flushed: string }>(
+    `SELECT s.system_identifier AS id, c.timeline_id AS timeline,
+       CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END AS flushed
+     FROM pg_control_system() s, pg_control_checkpoint() c`,
   );
-  return { systemIdentifier: rows[0]?.id ?? '', timeline: Number(rows[0]?.timeline) };
+  const { id = '', timeline, flushed } = rows[0] ?? {};
+  return { systemIdentifier: id, timeline: Number(timeline), flushed: parseLsn(flushed ?? '0/0') };
 }
 
 /** Columns that came with later versions are read through JSON, which has them or not. */
@@ -106,5 +110,6 @@ async function readSlot(sql: pg.Client, name: string): Promise<SourceFacts['slot
   if (!rows[0]) return null;
   const slot = JSON.parse(rows[0].slot) as Record<string, string | null>;
   const invalid = slot.wal_status === 'lost' || slot.invalidation_reason != null || slot.confirmed_flush_lsn == null;
-  return { name, confirmedFlush: parseLsn(slot.confirmed_flush_lsn ?? '0/0'), invalid };
+  const { database = null, confirmed_flush_lsn: confirmed } = slot;
+  return { name, database, confirmedFlush: parseLsn(confirmed ?? '0/0'), invalid };
 }

@@ -17,6 +17,7 @@ import { type ManifestWriter, manifestWriter } from '../publish/manifest-writer.
 import { readSelection } from '../schema/selected-tables.ts';
 import { readManifest } from './manifest-history.ts';
 import { checkPartitionEnds } from './partition-ends.ts';
+import { awaitFreeSlot } from './slot-in-use.ts';
 import { checkSource } from './source-checks.ts';
 import { identitiesToChange, type ReplicaIdentities, SourceObjects } from './source-objects.ts';
 import { atSource, readSourceFacts, type SourceSession } from './source-session.ts';
@@ -48,6 +49,10 @@ export interface StartOptions {
   readonly kafka: StartKafka;
   /** Of this process's attempts so far, and what they found: an epoch beside them is of somebody who took over. */
   readonly knownEpochs: Set<string>;
+  /** Ends a session of somebody else that reads from the slot. */
+  readonly takeOver: boolean;
+  /** Called with a writer of the newest epoch, so that a start that is refused can say so, and then with the own one. */
+  readonly onWriter: (writer: ManifestWriter) => void;
   readonly signal: AbortSignal;
 }
 
@@ -61,12 +66,15 @@ export interface StartOptions {
 export async function startPath(
   task: Task,
   source: SourceSession,
-  { kafka, knownEpochs, signal }: StartOptions,
+  { kafka, knownEpochs, takeOver, onWriter, signal }: StartOptions,
 ): Promise<Start> {
   const selected = await atSource(task, () => readSelection(source.sql, task));
   const state = await knownManifest(task, kafka, signal);
   checkNotTakenOver(state, knownEpochs);
+  const manifest = { topic: manifestTopic(task.name), producer: kafka.producer, state };
+  if (state.epoch) onWriter(manifestWriter({ ...manifest, epoch: state.epoch.epoch }));
   const before = state.nextOffset;
+  await atSource(task, () => awaitFreeSlot(source.sql, { slot: slotName(task.name), takeOver, signal }));
   const facts = await atSource(task, () => readSourceFacts(source, task));
   checkHistory(task, state, facts);
   const changes = identitiesToChange(task, selected);
@@ -75,7 +83,7 @@ export async function startPath(
   if (task.types.has('incremental')) await checkStart(source, { task, state, facts, tables, before });
   if (!isResumed(state)) await atSource(task, () => checkSource(source.sql, task, selected));
 
-  const writer = manifestWriter({ topic: manifestTopic(task.name), producer: kafka.producer, state });
+  const writer = manifestWriter(manifest);
   const { incarnation, epoch } = writer;
   knownEpochs.add(epoch);
   const codec = kafka.openCodec({ incarnation, epoch, timeline: facts.timeline });
@@ -104,6 +112,7 @@ export async function startPath(
     host: hostname(),
     pid: process.pid,
   });
+  onWriter(writer);
   failpoint('capture.after-epoch');
   const decision = startDecision(state, facts, before);
   return { decision, writer, tables, codec, identities, streamOptions };

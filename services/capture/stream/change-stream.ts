@@ -11,7 +11,7 @@ import { Acknowledger } from './acknowledger.ts';
 import { PgoutputDecoder } from './pgoutput-decoder.ts';
 import type { ReplicationConnection, StreamStart, WalReceiver } from './replication-connection.ts';
 import type { StreamedTable } from './streamed-table.ts';
-import { TransactionAssembler } from './transaction-assembler.ts';
+import { type KnownTransaction, TransactionAssembler } from './transaction-assembler.ts';
 import { Wake } from './wake.ts';
 
 export interface ChangeStreamOptions {
@@ -19,6 +19,8 @@ export interface ChangeStreamOptions {
   readonly start: StreamStart;
   /** Of the next event. */
   readonly position: bigint;
+  /** The transaction that the stream must begin with, and that is published already. */
+  readonly again: KnownTransaction | null;
   readonly tables: readonly StreamedTable[];
   readonly producer: Producer;
   readonly encoder: BatchEncoder;
@@ -63,6 +65,7 @@ export class ChangeStream implements WalReceiver {
     this.#builder = new BatchBuilder(BATCH_LIMITS, writer.state.lsn);
     const byOid = new Map(options.tables.map((table) => [table.shape.oid, table]));
     this.#assembler = new TransactionAssembler(byOid, options.position, this.#builder);
+    if (options.again) this.#assembler.expect(options.again);
     this.#acknowledger = new Acknowledger({
       state: writer.state,
       sendStatus: (lsn, replyRequested) => connection.sendStatus(lsn, replyRequested),
@@ -117,6 +120,7 @@ export class ChangeStream implements WalReceiver {
 
   keepalive(walEnd: Lsn, replyRequested: boolean): void {
     this.#heardAt = performance.now();
+    this.#assembler.reached(walEnd);
     if (!this.#assembler.inTransaction) this.#builder.reached(walEnd);
     if (replyRequested) this.#acknowledger.send(false);
     this.#wake.notify();

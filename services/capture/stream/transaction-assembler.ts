@@ -8,7 +8,7 @@ import {
   UNKNOWN,
 } from '../../../shared/envelope/change-event.ts';
 import { SluiceError } from '../../../shared/errors.ts';
-import type { Lsn } from '../../../shared/postgres/lsn.ts';
+import { formatLsn, type Lsn } from '../../../shared/postgres/lsn.ts';
 import type { CommitMessage, PgoutputMessage, Relation } from './pgoutput-message.ts';
 import { checkRelation, type RoutedEvent, type StreamedTable } from './streamed-table.ts';
 
@@ -39,6 +39,9 @@ interface OpenTransaction {
   fence: boolean;
 }
 
+/** A transaction that is published already and that the source was asked for once more. */
+export type KnownTransaction = Pick<CommittedTransaction, 'commitLsn' | 'endLsn' | 'commitTime'>;
+
 interface BoundTable {
   readonly table: StreamedTable;
   /** Places of the row key's columns. */
@@ -57,6 +60,11 @@ export class TransactionAssembler {
   readonly #bound = new Map<number, BoundTable>();
   #position: bigint;
   #open: OpenTransaction | null = null;
+  /** To come first, and to be passed over. */
+  #again: KnownTransaction | null = null;
+  #passing = false;
+  /** Described while passing over: to be looked at when they are used. */
+  readonly #described = new Map<number, Relation>();
 
   /** `tables` by oid; the first event gets `position`. */
   constructor(tables: ReadonlyMap<number, StreamedTable>, position: bigint, receiver: TransactionReceiver) {
@@ -66,14 +74,44 @@ export class TransactionAssembler {
   }
 
   get inTransaction(): boolean {
-    return this.#open !== null;
+    return this.#open !== null || this.#passing;
+  }
+
+  /** The first transaction must be this one. */
+  expect(again: KnownTransaction): void {
+    this.#again = again;
+  }
+
+  /** All that commits below `lsn` was sent. @throws SluiceError SOURCE_RESTORED when the expected transaction was not */
+  reached(lsn: Lsn): void {
+    if (this.#again && !this.#passing && lsn >= this.#again.endLsn)
+      throw otherHistory(this.#again, `nothing up to ${formatLsn(lsn)}`);
   }
 
   /**
    * `lsn`: WAL position of the message; `bytes`: its size.
-   * @throws SluiceError SOURCE_TABLE_CHANGED, SOURCE_PROTOCOL
+   * @throws SluiceError SOURCE_TABLE_CHANGED, SOURCE_RESTORED, SOURCE_PROTOCOL
    */
   take(message: PgoutputMessage, lsn: Lsn, bytes: number): void {
+    if (this.#again) this.#passOver(this.#again, message);
+    else this.#take(message, lsn, bytes);
+  }
+
+  #passOver(again: KnownTransaction, message: PgoutputMessage): void {
+    if (message.type === 'begin') {
+      const same = message.commitLsn === again.commitLsn && message.commitTime === again.commitTime;
+      if (!same) throw otherHistory(again, `a transaction that committed at ${formatLsn(message.commitLsn)}`);
+      this.#passing = true;
+    } else if (message.type === 'relation') {
+      this.#described.set(message.relation.oid, message.relation);
+    } else if (message.type === 'commit') {
+      if (message.endLsn !== again.endLsn) throw otherHistory(again, `one that ends at ${formatLsn(message.endLsn)}`);
+      this.#again = null;
+      this.#passing = false;
+    }
+  }
+
+  #take(message: PgoutputMessage, lsn: Lsn, bytes: number): void {
     switch (message.type) {
       case 'begin': {
         if (this.#open) throw outOfOrder('a transaction begins inside another');
@@ -104,6 +142,7 @@ export class TransactionAssembler {
   }
 
   #describe(relation: Relation): void {
+    this.#described.delete(relation.oid);
     const table = this.#tables.get(relation.oid);
     if (!table) return;
     checkRelation(table, relation);
@@ -111,9 +150,17 @@ export class TransactionAssembler {
     this.#bound.set(relation.oid, { table, key });
   }
 
+  #bindingOf(oid: number): BoundTable | undefined {
+    const bound = this.#bound.get(oid);
+    const described = bound ? undefined : this.#described.get(oid);
+    if (!described) return bound;
+    this.#describe(described);
+    return this.#bound.get(oid);
+  }
+
   #change(message: RowMessage, lsn: Lsn, bytes: number): void {
     this.#next();
-    const bound = this.#bound.get(message.relation.oid);
+    const bound = this.#bindingOf(message.relation.oid);
     if (!bound) return;
     const { table, key } = bound;
     switch (message.type) {
@@ -137,7 +184,7 @@ export class TransactionAssembler {
   /** One event in every partition of every selected table of the statement. */
   #truncate(relations: readonly Relation[], restartIdentity: boolean, lsn: Lsn, bytes: number): void {
     this.#next();
-    const tables = relations.flatMap(({ oid }) => this.#bound.get(oid)?.table ?? []);
+    const tables = relations.flatMap(({ oid }) => this.#bindingOf(oid)?.table ?? []);
     const names = tables.map(({ shape }) => ({ schema: shape.schema, name: shape.name }));
     const truncate: Truncate = { tables: names, restartIdentity };
     for (const table of tables) {
@@ -196,6 +243,11 @@ function withKey(after: Tuple, before: Tuple, key: readonly number[]): Tuple {
   const filled: ColumnValue[] = [...after];
   for (const i of key) if (filled[i] === UNKNOWN) filled[i] = before[i] ?? null;
   return filled;
+}
+
+function otherHistory({ commitLsn, endLsn }: KnownTransaction, found: string): SluiceError {
+  const expected = `the transaction that was published last, of commit LSN ${formatLsn(commitLsn)} and end LSN ${formatLsn(endLsn)}`;
+  return new SluiceError('SOURCE_RESTORED', `${expected}, is not in the source's WAL: it sent ${found}`);
 }
 
 function outOfOrder(why: string): SluiceError {

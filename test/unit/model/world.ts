@@ -182,8 +182,10 @@ export function decide(folded: Folded, slot: Slot | null, before: number, rules:
       systemIdentifier: 's',
       timeline: 1,
       timelineEnds: new Map(),
+      database: 'd',
+      walEnd: ZERO_LSN,
       publicationExists: false,
-      slot: slot && { name: 's', confirmedFlush: lsnFromBigint(BigInt(slot.confirmed)), invalid: false },
+      slot: slot && { name: 's', database: 'd', confirmedFlush: lsnFromBigint(BigInt(slot.confirmed)), invalid: false },
     },
     BigInt(before),
   );
