@@ -48,7 +48,7 @@ describe('array literals', () => {
   test('any texts and NULLs come back from unnest as they were', async () => {
     await fc.assert(
       fc.asyncProperty(rows, async (tuples) => {
-        const arrays = [0, 1, 2].map((index) => columnArray(tuples, index, false));
+        const arrays = [0, 1, 2].map((index) => columnArray(tuples, index, { plain: false, delimiter: ',' }));
         const back = await ctx.destination.query(
           'SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS r(a, b, c)',
           arrays,
@@ -71,14 +71,21 @@ describe('array literals', () => {
 
   test('numbers go without quotes', async () => {
     const tuples: Tuple[] = [['1.50'], ['NaN'], [null], ['-1e300']];
-    const array = columnArray(tuples, 0, true);
+    const array = columnArray(tuples, 0, { plain: true, delimiter: ',' });
     expect(array).toBe('{1.50,NaN,NULL,-1e300}');
     const back = await ctx.destination.query('SELECT unnest($1::float8[]) AS n', [array]);
     expect(back.map(({ n }) => n)).toEqual(['1.5', 'NaN', null, '-1e+300']);
   });
 
+  test('boxes have a delimiter of their own', async () => {
+    const tuples: Tuple[] = [['(1,1),(0,0)'], [null], ['(3,2),(-0,1)']];
+    const array = columnArray(tuples, 0, { plain: false, delimiter: ';' });
+    const back = await ctx.destination.query('SELECT unnest($1::box[]) AS b', [array]);
+    expect(back.map(({ b }) => [b])).toEqual(tuples);
+  });
+
   test('a value that nobody knows is never written', () => {
-    expect(() => columnArray([[UNKNOWN]], 0, false)).toThrow(TypeError);
+    expect(() => columnArray([[UNKNOWN]], 0, { plain: false, delimiter: ',' })).toThrow(TypeError);
     expect(() => rowArray([[UNKNOWN]], [0])).toThrow(TypeError);
   });
 });

@@ -90,6 +90,11 @@ async function openSnapshot(url: string, snapshot?: string): Promise<pg.Client> 
     TimeZone: 'UTC',
     extra_float_digits: '3',
     bytea_output: 'hex',
+    lc_monetary: 'C',
+    xmloption: 'content',
+    array_nulls: 'on',
+    quote_all_identifiers: 'off',
+    statement_timeout: '0',
   };
   const startup = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
   const client = new pg.Client({

@@ -41,6 +41,20 @@ export async function appliedPosition(database: TestDatabase, sink = 'main'): Pr
   return row;
 }
 
+/** Waits until the sink applies the stream; fails at once when one of the processes ends. */
+export async function streaming(ctx: TestContext, running: readonly SluiceProcess[]): Promise<void> {
+  const what = 'incremental data migration';
+  const found = await eventually(
+    async () => {
+      const ended = running.find((process) => !process.running);
+      if (ended) return new Error(`a process ended:\n${ended.output}`);
+      return (await ctx.destination.value('SELECT phase FROM sluice.sink')) === what;
+    },
+    { what: `${what}\n${running.map(({ output }) => output).join('\n')}`, timeoutMs: 120_000, intervalMs: 100 },
+  );
+  if (found instanceof Error) throw found;
+}
+
 /** Waits until something of the stream is applied; gives the position. */
 export function firstApplied(database: TestDatabase): Promise<bigint> {
   const position = async () => BigInt((await appliedPosition(database))['position'] ?? 0) || false;

@@ -13,7 +13,7 @@ function destinationTable(shape: TableShape): DestinationTable {
     name: shape.name,
     partitioned: false,
     columns: shape.columns.map(({ name, type }) => {
-      return { name, type, element: type, plain: false, domain: false, generated: false };
+      return { name, type, element: type, delimiter: ',', plain: false, domain: false, generated: false };
     }),
     uniqueKeys: [{ columns: ['id'], equals: ['OPERATOR(pg_catalog.=)'] }],
   };

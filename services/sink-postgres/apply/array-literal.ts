@@ -10,11 +10,17 @@ import type { ColumnValue, Tuple } from '../../../shared/envelope/change-event.t
 const SPECIAL = /["\\]/;
 const SPECIALS = /["\\]/g;
 
-/** One array of the values that stand at `index` of each row. `plain`: no text of the type ever needs quotes. */
-export function columnArray(rows: readonly Tuple[], index: number, plain: boolean): string {
+/** How the elements of an array are written; `plain`: no text of the type ever needs quotes. */
+export interface ElementForm {
+  readonly plain: boolean;
+  readonly delimiter: string;
+}
+
+/** One array of the values that stand at `index` of each row. */
+export function columnArray(rows: readonly Tuple[], index: number, { plain, delimiter }: ElementForm): string {
   let text = '{';
   for (let i = 0; i < rows.length; i++) {
-    if (i > 0) text += ',';
+    if (i > 0) text += delimiter;
     const value = known((rows[i] as Tuple)[index]);
     if (value === null) text += 'NULL';
     else text += plain ? value : quoted(value);

@@ -16,6 +16,7 @@ interface ColumnRow {
   base: string;
   base_oid: string;
   unnests: string;
+  delimiter: string;
   domain: string;
   generated: string;
 }
@@ -30,7 +31,7 @@ const columnsQuery = (version: number) => `
     SELECT c.attnum, t.typbasetype FROM column_type c JOIN pg_type t ON t.oid = c.oid WHERE t.typtype = 'd'
   )
   SELECT a.attname AS name, format_type(a.atttypid, -1) AS type, format_type(b.oid, -1) AS base, b.oid AS base_oid,
-    NOT (b.typelem <> 0 AND b.typlen = -1) AND b.typtype <> 'c' AND b.typarray <> 0 AS unnests, t.typtype = 'd' AS domain,
+    NOT (b.typelem <> 0 AND b.typlen = -1) AND b.typtype <> 'c' AND b.typarray <> 0 AS unnests, b.typdelim AS delimiter, t.typtype = 'd' AS domain,
     ${version >= 120_000 ? `a.attgenerated <> ''` : 'false'} AS generated
   FROM pg_attribute a
   JOIN pg_type t ON t.oid = a.atttypid
@@ -84,6 +85,7 @@ function toColumn(row: ColumnRow): DestinationColumn {
     name: row.name,
     type: row.type,
     element: row.unnests === 't' ? row.base : null,
+    delimiter: row.delimiter,
     plain: plainTypes.has(row.base_oid),
     domain: row.domain === 't',
     generated: row.generated === 't',

@@ -39,7 +39,7 @@ function condition(target: Target, old: Tuple, parameters: (string | null)[]): s
   // A replica identity index beside a primary key: the old tuple has the index's columns only.
   if (known.length < target.key.length) return byKnownColumns(target, old, parameters);
   return target.key
-    .map((index, i) => `t.${name(target, index)} ${target.equals[i]} ${parameter(parameters, old[index])}`)
+    .map((index, i) => `t.${name(target, index)} ${target.equals[i]} ${typed(target, index, old, parameters)}`)
     .join(' AND ');
 }
 
@@ -47,7 +47,7 @@ function byKnownColumns(target: Target, old: Tuple, parameters: (string | null)[
   const known = target.written.filter((index) => old[index] !== UNKNOWN && old[index] !== null);
   if (known.length === 0) return 'false';
   return known
-    .map((index) => `t.${name(target, index)} OPERATOR(pg_catalog.=) ${parameter(parameters, old[index])}`)
+    .map((index) => `t.${name(target, index)} ${equalsOf(target, index)} ${typed(target, index, old, parameters)}`)
     .join(' AND ');
 }
 
@@ -56,12 +56,22 @@ function byImage(target: Target, old: Tuple, parameters: (string | null)[]): str
   const known = target.written.filter((index) => old[index] !== UNKNOWN);
   if (known.length === 0) return `t.ctid = (SELECT ctid FROM ${table} LIMIT 1)`;
   const columns = known.map((index) => `i.${name(target, index)}`).join(', ');
-  const values = known
-    .map((index) => `${parameter(parameters, old[index])}::${target.columns[index]!.type}`)
-    .join(', ');
+  const values = known.map((index) => typed(target, index, old, parameters)).join(', ');
   // Without the casts it would be taken column by column, for which there is no such operator.
   const same = `ROW(${columns})::record OPERATOR(pg_catalog.*=) ROW(${values})::record`;
   return `t.ctid = (SELECT i.ctid FROM ${table} AS i WHERE ${same} LIMIT 1)`;
+}
+
+/** As the column's own index compares it. */
+function equalsOf({ table, columns }: Target, index: number): string {
+  const column = columns[index]!.name;
+  const unique = table.uniqueKeys.find((key) => key.columns.includes(column));
+  return unique?.equals[unique.columns.indexOf(column)] ?? 'OPERATOR(pg_catalog.=)';
+}
+
+/** Read by the input function of the column's type: an operator alone would take a composite's text for any record. */
+function typed(target: Target, index: number, row: Tuple, parameters: (string | null)[]): string {
+  return `${parameter(parameters, row[index])}::${target.columns[index]!.type}`;
 }
 
 function parameter(parameters: (string | null)[], value: ColumnValue | undefined): string {

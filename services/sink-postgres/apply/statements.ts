@@ -91,7 +91,7 @@ function rowSource(target: Target, indexes: readonly number[], rows: readonly Tu
     return {
       text: `unnest(${parameters}) AS r(${names})`,
       column: (index) => `r.c${index}`,
-      values: indexes.map((index, i) => columnArray(rows, index, columns[i]!.plain)),
+      values: indexes.map((index, i) => columnArray(rows, index, columns[i]!)),
     };
   }
   const given = new Set(indexes);

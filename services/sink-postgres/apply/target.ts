@@ -8,6 +8,8 @@ export interface DestinationColumn {
   readonly type: string;
   /** Element type for unnest (of a domain its base type); null where only the table's row type can carry it. */
   readonly element: string | null;
+  /** Between the elements of an array of them: a comma, but for box. */
+  readonly delimiter: string;
   /** No text of the type ever needs quotes inside an array. */
   readonly plain: boolean;
   /** A domain refuses NULL or may do so: in a row literal the column cannot be left out. */
