@@ -159,6 +159,10 @@ export const errorCatalogue = {
     'A selected table changed its shape while it was streamed; DDL is not carried yet.',
     'Apply the same change at the destination by a new task: release this one and start again.',
   ),
+  SOURCE_TABLE_RESHAPED: retry(
+    'A selected table changed while it was read for the first time.',
+    'The attempt is taken again by itself: the table is read anew, as it is by then.',
+  ),
   SOURCE_TABLE_REWRITTEN: stop(
     'A selected table was rewritten while it was read.',
     'Start the task again: the table is read anew.',

@@ -15,8 +15,10 @@ import { readSource } from './snapshot-part.ts';
 import { makeSlot } from './start/new-slot.ts';
 import { openSource, type SourceSession } from './start/source-session.ts';
 import { type Start, type StartKafka, startPath } from './start/start-path.ts';
+import type { TaskTable } from './start/task-tables.ts';
 import { ChangeStream } from './stream/change-stream.ts';
 import type { ReplicationConnection } from './stream/replication-connection.ts';
+import { shapeRule } from './stream/shape-rule.ts';
 import { together } from './together.ts';
 
 export interface CaptureContext {
@@ -94,7 +96,8 @@ async function streamChanges(
 ): Promise<void> {
   const { replication } = source;
   if (!replication) return;
-  const { writer, tables, codec, streamOptions } = start;
+  const { writer, tables, catalog, codec, streamOptions } = start;
+  const typeNames = await readTypeNames(source, tables);
   const { from, position, again } = streamStart(start);
   const stream = new ChangeStream({
     connection: replication,
@@ -102,6 +105,7 @@ async function streamChanges(
     position,
     again,
     tables,
+    shapeRule: shapeRule({ readsRows: task.types.has('full'), catalog, reads: writer.state.reads, typeNames }),
     producer: resources.add(await kafka.producer()),
     encoder: await BatchEncoder.open(codec, tables),
     writer,
@@ -110,6 +114,14 @@ async function streamChanges(
   });
   log.info({ task: task.name, position, epoch: writer.epoch }, 'streaming');
   await stream.run(signal);
+}
+
+/** Of the types that columns of reshaped tables may have had. */
+async function readTypeNames({ sql }: SourceSession, tables: readonly TaskTable[]): Promise<Map<number, string>> {
+  if (!tables.some(({ reshaped }) => reshaped)) return new Map();
+  const text = 'SELECT oid, format_type(oid, NULL) AS name FROM pg_type';
+  const { rows } = await sql.query<{ oid: string; name: string }>(text);
+  return new Map(rows.map(({ oid, name }) => [Number(oid), name]));
 }
 
 /** A new slot starts at its consistent point, with the first position. */

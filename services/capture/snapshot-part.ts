@@ -15,6 +15,7 @@ export interface SnapshotPart extends CaptureContext {
 export async function readSource({ task, kafka, log, start, keeper, signal }: SnapshotPart): Promise<void> {
   const { writer: manifest } = start;
   const tables = start.tables.map(({ selected, shape }) => ({ ...selected, shape }));
+  const reshaped = new Set(start.tables.flatMap((table) => (table.reshaped ? [table.shape.oid] : [])));
   // Without a stream one snapshot serves schema and rows; beside a stream that runs, each read takes its own.
   const own = keeper ?? (await ownKeeper());
   try {
@@ -24,7 +25,8 @@ export async function readSource({ task, kafka, log, start, keeper, signal }: Sn
     }
     if (task.types.has('full')) {
       const forRows = keeper ?? (task.types.has('incremental') ? null : own);
-      await runSnapshot({ task, tables, keeper: forRows, manifest, kafka, partitions: SNAPSHOT_PARTITIONS, signal });
+      const partitions = SNAPSHOT_PARTITIONS;
+      await runSnapshot({ task, tables, reshaped, keeper: forRows, manifest, kafka, partitions, signal });
       log.info({ task: task.name }, 'rows published');
     }
   } finally {

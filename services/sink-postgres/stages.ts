@@ -62,6 +62,7 @@ export async function loadStage(context: StageContext): Promise<boolean> {
       ...context,
       manifest: new ManifestLog({ fetcher, topic: context.manifestTopic }),
       parallelism: task.loadParallelism,
+      ownsTables: task.types.has('schema') && task.existing === 'precheck',
       isVoid: (table, generation) => (history.state.reads.get(tableKey(table))?.generation ?? generation) > generation,
     });
   });

@@ -85,6 +85,10 @@ export const manifestRecord = z.discriminatedUnion('kind', [
         partitions: z.number().int(),
         /** Digest of columns, types, key and replica identity, for capture to see that they are still the same. */
         shape: z.string(),
+        /** The same without the types. */
+        names: z.string().optional(),
+        /** Types of columns changed since the schema was published, before the table was read. */
+        reshaped: z.boolean().optional(),
       }),
     ),
     /** Replica identities as they were before Sluice changed them, for release to put back. */
@@ -116,7 +120,13 @@ export const manifestRecord = z.discriminatedUnion('kind', [
   /** Schema objects as read for the task's start, on `<task>.schema-changes`. */
   z.object({ kind: z.literal('schema'), ...header, objects: z.number().int(), segments: z.array(segment) }),
   /** A read of a table begins; its offset is the generation. Voids what was read of the table before. */
-  z.object({ kind: z.literal('reload'), ...header, table: tableName }),
+  z.object({
+    kind: z.literal('reload'),
+    ...header,
+    table: tableName,
+    /** Where types changed since the schema was published: the columns that are read, with format_type()'s types. */
+    columns: z.array(z.object({ name: z.string(), type: z.string() })).optional(),
+  }),
   /** Some chunks of a read, published; a sink may load them at once. */
   z.object({
     kind: z.literal('chunks'),

@@ -35,7 +35,7 @@ describe('a table that changes between the snapshot and its reading', () => {
     ['ALTER TABLE t DROP COLUMN v; ALTER TABLE t ADD COLUMN v text'],
     ['ALTER TABLE t RENAME TO gone'],
     ['ALTER TABLE t RENAME TO gone; CREATE TABLE t (id int PRIMARY KEY, v text, w text)'],
-  ])('stops the task after %s', async (statement) => {
+  ])('ends the attempt after %s', async (statement) => {
     await using ctx = await testContext();
     await ctx.source.query('CREATE TABLE t (id int PRIMARY KEY, v text, w text); INSERT INTO t VALUES (1, 2, 3)');
     const reading = await readingTask(ctx);
@@ -45,7 +45,7 @@ describe('a table that changes between the snapshot and its reading', () => {
     const manifest = await reading.attempt();
     const { signal } = new AbortController();
     await expect(runSnapshot({ ...reading, tables, keeper, manifest, signal })).rejects.toMatchObject({
-      code: 'SOURCE_TABLE_CHANGED',
+      code: 'SOURCE_TABLE_RESHAPED',
       message: expect.stringContaining('"public"."t"'),
     });
     expect(manifest.state.reads.get('"public"."t"')?.state).toBe('reading');

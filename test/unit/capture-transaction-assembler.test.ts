@@ -1,13 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { PgoutputDecoder } from '../../services/capture/stream/pgoutput-decoder.ts';
+import { shapeRule } from '../../services/capture/stream/shape-rule.ts';
 import type { RoutedEvent, StreamedTable } from '../../services/capture/stream/streamed-table.ts';
 import {
   type CommittedTransaction,
   TransactionAssembler,
 } from '../../services/capture/stream/transaction-assembler.ts';
 import { type ReplicaIdentity, UNKNOWN } from '../../shared/envelope/change-event.ts';
+import type { TableRead } from '../../shared/envelope/fold.ts';
 import { isSluiceError } from '../../shared/errors.ts';
-import type { Lsn } from '../../shared/postgres/lsn.ts';
+import { type TableName, tableKey } from '../../shared/postgres/identifiers.ts';
+import { type Lsn, ZERO_LSN } from '../../shared/postgres/lsn.ts';
 import * as bytes from './capture-pgoutput-bytes.ts';
 
 const { orders } = bytes;
@@ -28,6 +31,13 @@ function streamed(described: bytes.RelationBytes, partitions = 1): StreamedTable
   };
 }
 
+/** Read, and nothing of the stream is in the read. */
+function readOf({ schema, name }: TableName): TableRead {
+  const snapshot = { kind: 'slot', consistentPoint: ZERO_LSN } as const;
+  const totals = { chunks: 0, rows: 0n, upTo: ZERO_LSN };
+  return { schema, name, generation: 1n, epoch: 'e', state: 'read', snapshot, ...totals };
+}
+
 /** Runs messages through decoder and assembler; gives events and commits in order. */
 function assemble(messages: readonly Buffer[], tables: readonly StreamedTable[] = [streamed(orders), streamed(items)]) {
   const events: RoutedEvent[] = [];
@@ -37,7 +47,10 @@ function assemble(messages: readonly Buffer[], tables: readonly StreamedTable[] 
     commit: (transaction: CommittedTransaction) => commits.push(transaction),
   };
   const byOid = new Map(tables.map((table) => [table.shape.oid, table]));
-  const assembler = new TransactionAssembler(byOid, 100n, receiver);
+  const nothing = { kind: 'ordinary' as const, visibility: { xmin: 3n, xmax: 3n, running: [] } };
+  const reads = new Map(tables.map(({ shape }) => [tableKey(shape), readOf(shape)]));
+  const rule = shapeRule({ readsRows: true, catalog: nothing, reads, typeNames: new Map() });
+  const assembler = new TransactionAssembler({ tables: byOid, position: 100n, receiver, shapeRule: rule });
   const decoder = new PgoutputDecoder();
   for (const [i, message] of messages.entries())
     assembler.take(decoder.decode(message), BigInt(i) as Lsn, message.length);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isSeenBy } from '../../services/sink-postgres/apply/skip-rule.ts';
 import type { SnapshotIdentity } from '../../shared/envelope/manifest.ts';
+import { isSeenBy } from '../../shared/envelope/skip-rule.ts';
 import type { Lsn } from '../../shared/postgres/lsn.ts';
 
 const transaction = (xid: number, commitLsn = 0n) => ({ xid, commitLsn: commitLsn as Lsn, commitTime: 0n });

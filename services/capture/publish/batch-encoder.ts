@@ -3,7 +3,6 @@ import type { EventCodec } from '../../../shared/envelope/codec.ts';
 import type { EventEncoder } from '../../../shared/envelope/event-encoder.ts';
 import { partitionOf } from '../../../shared/envelope/partitioner.ts';
 import { rowKey } from '../../../shared/envelope/row-key.ts';
-import { SluiceError } from '../../../shared/errors.ts';
 import type { OutgoingRecord } from '../../../shared/kafka/interfaces.ts';
 import type { RoutedEvent, StreamedTable } from '../stream/streamed-table.ts';
 
@@ -13,9 +12,11 @@ const EVENTS_BETWEEN_LOOKS = 32;
 
 /** Turns events into records: row key, partition, Avro. */
 export class BatchEncoder {
-  readonly #encoders: ReadonlyMap<StreamedTable, EventEncoder>;
+  readonly #codec: EventCodec;
+  readonly #encoders: Map<StreamedTable, EventEncoder>;
 
-  private constructor(encoders: ReadonlyMap<StreamedTable, EventEncoder>) {
+  private constructor(codec: EventCodec, encoders: Map<StreamedTable, EventEncoder>) {
+    this.#codec = codec;
     this.#encoders = encoders;
   }
 
@@ -26,14 +27,16 @@ export class BatchEncoder {
   static async open(codec: EventCodec, tables: Iterable<StreamedTable>): Promise<BatchEncoder> {
     const encoders = new Map<StreamedTable, EventEncoder>();
     for (const table of tables) encoders.set(table, await codec.encoder(table.shape, table.topic));
-    return new BatchEncoder(encoders);
+    return new BatchEncoder(codec, encoders);
   }
 
+  /** @throws SluiceError REGISTRY_UNREACHABLE, REGISTRY_REFUSED */
   async encode(events: readonly RoutedEvent[]): Promise<OutgoingRecord[]> {
     const records: OutgoingRecord[] = [];
     let since = performance.now();
     for (const routed of events) {
-      records.push(this.#record(routed));
+      const encoder = this.#encoders.get(routed.table) ?? (await this.#register(routed.table));
+      records.push(record(encoder, routed));
       if (records.length % EVENTS_BETWEEN_LOOKS === 0 && performance.now() - since > SLICE) {
         await nextTurn();
         since = performance.now();
@@ -42,16 +45,21 @@ export class BatchEncoder {
     return records;
   }
 
-  #record({ event, table, partition }: RoutedEvent): OutgoingRecord {
-    const encoder = this.#encoders.get(table);
-    if (!encoder) throw new SluiceError('INTERNAL', `no encoder for ${table.topic}`);
-    const row = event.op === 'd' ? event.before : event.after;
-    const key = row === null ? null : rowKey(table.shape, row);
-    return {
-      topic: table.topic,
-      partition: partition ?? partitionOf(key, table.partitions),
-      key,
-      value: encoder.encode(event),
-    };
+  /** A shape that the table had before. */
+  async #register(table: StreamedTable): Promise<EventEncoder> {
+    const encoder = await this.#codec.encoder(table.shape, table.topic);
+    this.#encoders.set(table, encoder);
+    return encoder;
   }
+}
+
+function record(encoder: EventEncoder, { event, table, partition }: RoutedEvent): OutgoingRecord {
+  const row = event.op === 'd' ? event.before : event.after;
+  const key = row === null ? null : rowKey(table.shape, row);
+  return {
+    topic: table.topic,
+    partition: partition ?? partitionOf(key, table.partitions),
+    key,
+    value: encoder.encode(event),
+  };
 }

@@ -51,6 +51,11 @@ async function begin(client: pg.Client, slot: KeeperOptions['slot']): Promise<Sn
     await client.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(slot.snapshot)}`);
     return { kind: 'slot', consistentPoint: slot.consistentPoint };
   }
+  return await currentSnapshot(client);
+}
+
+/** What a statement of the session sees now; of a transaction's snapshot, what that sees. */
+export async function currentSnapshot(client: pg.Client): Promise<SnapshotIdentity> {
   const current = (await serverVersion(client)) >= 130_000 ? 'pg_current_snapshot()' : 'txid_current_snapshot()';
   const { rows } = await client.query<{ text: string }>(`SELECT ${current}::text AS text`);
   return { kind: 'ordinary', visibility: parseVisibility(rows[0]?.text ?? '') };

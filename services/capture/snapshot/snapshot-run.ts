@@ -23,6 +23,8 @@ const GENERATIONS = 5;
 export interface SnapshotOptions {
   readonly task: Task;
   readonly tables: readonly SelectedTable[];
+  /** Oids of tables whose types changed since the schema was published; default: none. */
+  readonly reshaped?: ReadonlySet<number>;
   /**
    * Of the slot that this attempt created, or of a task without a stream. Null: an ordinary snapshot is taken here,
    * after the reload records, so that a sink that follows the stream knows from where on to pass over a table.
@@ -157,7 +159,10 @@ export class SnapshotRun {
   }
 
   async #startReading(table: SelectedTable): Promise<TableReading> {
-    const generation = await this.#options.manifest.append({ kind: 'reload', table: nameOf(table) });
+    const { manifest, reshaped } = this.#options;
+    const columns = table.shape.columns.map(({ name, type }) => ({ name, type }));
+    const types = reshaped?.has(table.shape.oid) ? { columns } : {};
+    const generation = await manifest.append({ kind: 'reload', table: nameOf(table), ...types });
     return { table, generation, chunks: 0, rows: 0n, voided: false };
   }
 
@@ -181,7 +186,7 @@ export class SnapshotRun {
   }
 
   async #wasDropped(reading: TableReading, error: unknown): Promise<boolean> {
-    if (!isSluiceError(error, 'SOURCE_TABLE_CHANGED')) return false;
+    if (!isSluiceError(error, 'SOURCE_TABLE_RESHAPED')) return false;
     return !(await this.#pool.run(this.#stop.signal, (client) => tableExists(client, reading.table)));
   }
 

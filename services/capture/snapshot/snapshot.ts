@@ -6,7 +6,7 @@ import { openSnapshotRun, type SnapshotOptions } from './snapshot-run.ts';
 /**
  * Reads the tables that the manifest does not hold a complete read of, and publishes their rows.
  * Returns when all are read; one failure ends all.
- * @throws SluiceError SOURCE_TABLE_CHANGED, SOURCE_TABLE_REWRITTEN, KAFKA_*, POSTGRES_*, EPOCH_LOST; the signal's reason
+ * @throws SluiceError SOURCE_TABLE_RESHAPED, SOURCE_TABLE_REWRITTEN, KAFKA_*, POSTGRES_*, EPOCH_LOST; the signal's reason
  */
 export async function runSnapshot(options: SnapshotOptions): Promise<void> {
   const pending = options.tables.filter((table) => !isRead(options.manifest, table));

@@ -18,7 +18,7 @@ export interface TablePlan {
 
 /**
  * Plans a read under the snapshot.
- * @throws SluiceError SOURCE_TABLE_CHANGED when the snapshot sees other columns than the task was set up with
+ * @throws SluiceError SOURCE_TABLE_RESHAPED when the snapshot sees other columns than the task was set up with
  */
 export async function planTable(
   client: pg.Client,
@@ -39,7 +39,7 @@ export async function planTable(
  * Reads one range in a transaction of its own and hands its chunks over.
  * An ALTER that rewrote the table makes an older snapshot read nothing, without an error. So after the COPY, while
  * its lock still keeps others from altering the table, the table as it is now is held against the snapshot's.
- * @throws SluiceError SOURCE_TABLE_REWRITTEN when it was rewritten, SOURCE_TABLE_CHANGED when it is another table now
+ * @throws SluiceError SOURCE_TABLE_REWRITTEN when it was rewritten, SOURCE_TABLE_RESHAPED when it is another table now
  */
 export async function readRange(
   client: pg.Client,
@@ -114,10 +114,21 @@ function attributesOf(table: SelectedTable, row: PlanRow): number[] {
 /** pg_class is read as the snapshot has it, pg_relation_filenode() and the parser see what is current. */
 async function checkUnchanged(client: pg.Client, plan: TablePlan): Promise<void> {
   const { shape } = plan.table;
-  const columns = shape.columns.map((column) => quoteIdentifier(column.name)).join(', ');
-  const current = await client.query(`SELECT ${columns} FROM ONLY ${quoteTable(shape)} LIMIT 0`);
+  const names = shape.columns.map((column) => quoteIdentifier(column.name));
+  const current = await client.query(`SELECT ${names.join(', ')} FROM ONLY ${quoteTable(shape)} LIMIT 0`);
   const same = current.fields.every((field, i) => field.tableID === shape.oid && field.columnID === plan.attributes[i]);
   if (!same) throw changed(plan.table, 'its name or columns name others than before');
+  const types = names.map((name) => `pg_typeof((t.r).${name})::oid`).join(', ');
+  const now = await client.query<string[]>({
+    text: `SELECT ${types} FROM (SELECT NULL::${quoteTable(shape)} AS r) AS t`,
+    rowMode: 'array',
+  });
+  const isOther = shape.columns.some(({ typeOid, typmod }, i) => {
+    const field = current.fields[i];
+    // A column of a domain is described by the type below it.
+    return Number(now.rows[0]?.[i]) !== typeOid || (field?.dataTypeID === typeOid && field.dataTypeModifier !== typmod);
+  });
+  if (isOther) throw changed(plan.table, 'its columns have other types than before');
   const { rows } = await client.query<{ before: string; now: string | null }>(
     'SELECT relfilenode AS before, pg_relation_filenode(oid) AS now FROM pg_class WHERE oid = $1',
     [shape.oid],
@@ -137,7 +148,7 @@ function isGone(error: unknown): boolean {
 function changed(table: SelectedTable, detail: string, cause?: unknown): SluiceError {
   const { schema, name } = table.shape;
   return new SluiceError(
-    'SOURCE_TABLE_CHANGED',
+    'SOURCE_TABLE_RESHAPED',
     `table ${quoteTable(table.shape)} changed while it was read: ${detail}`,
     {
       context: { schema, table: name },

@@ -23,7 +23,7 @@ export interface NewSlot {
  * snapshot. A slot record without consistent point stands before the slot is made, one with it after: an attempt
  * that ends in between leaves a slot that the next one may drop.
  * An error that only an operator can help with takes everything back.
- * @throws SluiceError SOURCE_SLOT_WAIT, SOURCE_NO_SLOT_FREE, SOURCE_TABLE_CHANGED, POSTGRES_*, ...
+ * @throws SluiceError SOURCE_SLOT_WAIT, SOURCE_NO_SLOT_FREE, SOURCE_TABLE_RESHAPED, POSTGRES_*, ...
  */
 export async function makeSlot(options: NewSlot): Promise<Keeper> {
   const { task, source, start, signal } = options;

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { EventCodec } from '../../../shared/envelope/codec.ts';
 import type { ManifestState } from '../../../shared/envelope/fold.ts';
+import type { SnapshotIdentity } from '../../../shared/envelope/manifest.ts';
 import {
   checkSameSource,
   type SourceFacts,
@@ -15,6 +16,7 @@ import { failpoint } from '../../../shared/service/failpoint.ts';
 import { publicationName, slotName, type Task } from '../../../shared/task/task.ts';
 import { type ManifestWriter, manifestWriter } from '../publish/manifest-writer.ts';
 import { readSelection } from '../schema/selected-tables.ts';
+import { currentSnapshot } from '../snapshot/keeper.ts';
 import { readManifest } from './manifest-history.ts';
 import { checkPartitionEnds } from './partition-ends.ts';
 import { awaitFreeSlot } from './slot-in-use.ts';
@@ -38,6 +40,8 @@ export interface Start {
   readonly decision: StartDecision;
   readonly writer: ManifestWriter;
   readonly tables: readonly TaskTable[];
+  /** What had committed for sure when the tables' shapes were read. */
+  readonly catalog: SnapshotIdentity;
   readonly codec: EventCodec;
   /** Replica identities that this task changed or is to change. */
   readonly identities: ReplicaIdentities;
@@ -68,6 +72,7 @@ export async function startPath(
   source: SourceSession,
   { kafka, knownEpochs, takeOver, onWriter, signal }: StartOptions,
 ): Promise<Start> {
+  const catalog = await atSource(task, () => currentSnapshot(source.sql));
   const selected = await atSource(task, () => readSelection(source.sql, task));
   const state = await knownManifest(task, kafka, signal);
   checkNotTakenOver(state, knownEpochs);
@@ -115,7 +120,7 @@ export async function startPath(
   onWriter(writer);
   failpoint('capture.after-epoch');
   const decision = startDecision(state, facts, before);
-  return { decision, writer, tables, codec, identities, streamOptions };
+  return { decision, writer, tables, catalog, codec, identities, streamOptions };
 }
 
 async function knownManifest(task: Task, kafka: StartKafka, signal: AbortSignal): Promise<ManifestState> {

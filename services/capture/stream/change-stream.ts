@@ -11,7 +11,7 @@ import { Acknowledger } from './acknowledger.ts';
 import { PgoutputDecoder } from './pgoutput-decoder.ts';
 import type { ReplicationConnection, StreamStart, WalReceiver } from './replication-connection.ts';
 import type { StreamedTable } from './streamed-table.ts';
-import { type KnownTransaction, TransactionAssembler } from './transaction-assembler.ts';
+import { type KnownTransaction, type ShapeRule, TransactionAssembler } from './transaction-assembler.ts';
 import { Wake } from './wake.ts';
 
 export interface ChangeStreamOptions {
@@ -22,6 +22,7 @@ export interface ChangeStreamOptions {
   /** The transaction that the stream must begin with, and that is published already. */
   readonly again: KnownTransaction | null;
   readonly tables: readonly StreamedTable[];
+  readonly shapeRule: ShapeRule;
   readonly producer: Producer;
   readonly encoder: BatchEncoder;
   readonly writer: ManifestWriter;
@@ -64,7 +65,8 @@ export class ChangeStream implements WalReceiver {
     this.#options = options;
     this.#builder = new BatchBuilder(BATCH_LIMITS, writer.state.lsn);
     const byOid = new Map(options.tables.map((table) => [table.shape.oid, table]));
-    this.#assembler = new TransactionAssembler(byOid, options.position, this.#builder);
+    const { position, shapeRule } = options;
+    this.#assembler = new TransactionAssembler({ tables: byOid, position, receiver: this.#builder, shapeRule });
     if (options.again) this.#assembler.expect(options.again);
     this.#acknowledger = new Acknowledger({
       state: writer.state,

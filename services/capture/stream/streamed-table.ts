@@ -16,20 +16,15 @@ export interface RoutedEvent {
   readonly partition: number | null;
 }
 
-/**
- * What the stream says of a table must be what its topic and its readers were set up for.
- * @throws SluiceError SOURCE_TABLE_CHANGED naming the difference
- */
-export function checkRelation({ shape }: StreamedTable, relation: Relation): void {
-  const difference = differenceOf(shape, relation);
-  if (difference === null) return;
+export function changed(shape: TableShape, difference: string): SluiceError {
   const table = `${shape.schema}.${shape.name}`;
-  throw new SluiceError('SOURCE_TABLE_CHANGED', `table ${table}: ${difference}`, {
+  return new SluiceError('SOURCE_TABLE_CHANGED', `table ${table}: ${difference}`, {
     context: { schema: shape.schema, table: shape.name },
   });
 }
 
-function differenceOf(shape: TableShape, relation: Relation): string | null {
+/** What the stream says of a table against what its topic and its readers were set up for; null: the same. */
+export function differenceOf(shape: TableShape, relation: Relation): string | null {
   if (shape.schema !== relation.schema || shape.name !== relation.name) {
     return `is called ${relation.schema}.${relation.name} now`;
   }

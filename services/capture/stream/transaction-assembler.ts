@@ -10,7 +10,7 @@ import {
 import { SluiceError } from '../../../shared/errors.ts';
 import { formatLsn, type Lsn } from '../../../shared/postgres/lsn.ts';
 import type { CommitMessage, PgoutputMessage, Relation } from './pgoutput-message.ts';
-import { checkRelation, type RoutedEvent, type StreamedTable } from './streamed-table.ts';
+import type { RoutedEvent, StreamedTable } from './streamed-table.ts';
 
 /** Prefix of logical messages by which a fence announces itself. Anyone may write one: it only makes a heartbeat early. */
 export const FENCE_PREFIX = 'sluice.fence';
@@ -42,10 +42,25 @@ interface OpenTransaction {
 /** A transaction that is published already and that the source was asked for once more. */
 export type KnownTransaction = Pick<CommittedTransaction, 'commitLsn' | 'endLsn' | 'commitTime'>;
 
+/**
+ * The table as the stream describes it in this transaction, for the events that follow.
+ * @throws SluiceError SOURCE_TABLE_CHANGED, SOURCE_TABLE_RESHAPED
+ */
+export type ShapeRule = (table: StreamedTable, relation: Relation, transaction: EventTransaction) => StreamedTable;
+
 interface BoundTable {
   readonly table: StreamedTable;
   /** Places of the row key's columns. */
   readonly key: readonly number[];
+}
+
+export interface AssemblerOptions {
+  /** By oid. */
+  readonly tables: ReadonlyMap<number, StreamedTable>;
+  /** Of the first event. */
+  readonly position: bigint;
+  readonly receiver: TransactionReceiver;
+  readonly shapeRule: ShapeRule;
 }
 
 /**
@@ -56,6 +71,7 @@ interface BoundTable {
 export class TransactionAssembler {
   readonly #tables: ReadonlyMap<number, StreamedTable>;
   readonly #receiver: TransactionReceiver;
+  readonly #shapeRule: ShapeRule;
   /** By oid: what the stream described and is selected. */
   readonly #bound = new Map<number, BoundTable>();
   #position: bigint;
@@ -66,11 +82,11 @@ export class TransactionAssembler {
   /** Described while passing over: to be looked at when they are used. */
   readonly #described = new Map<number, Relation>();
 
-  /** `tables` by oid; the first event gets `position`. */
-  constructor(tables: ReadonlyMap<number, StreamedTable>, position: bigint, receiver: TransactionReceiver) {
+  constructor({ tables, position, receiver, shapeRule }: AssemblerOptions) {
     this.#tables = tables;
     this.#position = position;
     this.#receiver = receiver;
+    this.#shapeRule = shapeRule;
   }
 
   get inTransaction(): boolean {
@@ -90,7 +106,7 @@ export class TransactionAssembler {
 
   /**
    * `lsn`: WAL position of the message; `bytes`: its size.
-   * @throws SluiceError SOURCE_TABLE_CHANGED, SOURCE_RESTORED, SOURCE_PROTOCOL
+   * @throws SluiceError SOURCE_TABLE_CHANGED, SOURCE_TABLE_RESHAPED, SOURCE_RESTORED, SOURCE_PROTOCOL
    */
   take(message: PgoutputMessage, lsn: Lsn, bytes: number): void {
     if (this.#again) this.#passOver(this.#again, message);
@@ -143,9 +159,9 @@ export class TransactionAssembler {
 
   #describe(relation: Relation): void {
     this.#described.delete(relation.oid);
-    const table = this.#tables.get(relation.oid);
-    if (!table) return;
-    checkRelation(table, relation);
+    const known = this.#tables.get(relation.oid);
+    if (!known) return;
+    const table = this.#shapeRule(known, relation, this.#transaction().transaction);
     const key = table.shape.columns.flatMap((column, i) => (column.key ? [i] : []));
     this.#bound.set(relation.oid, { table, key });
   }

@@ -1,9 +1,10 @@
 import type pg from 'pg';
 import type { ChangeEvent, TableShape } from '../../../shared/envelope/change-event.ts';
 import type { SnapshotIdentity } from '../../../shared/envelope/manifest.ts';
+import { isSeenBy } from '../../../shared/envelope/skip-rule.ts';
 import { type TableName, tableKey } from '../../../shared/postgres/identifiers.ts';
 import { readDestinationTable } from './destination-catalog.ts';
-import { isSeenBy } from './skip-rule.ts';
+
 import { type DestinationTable, makeTarget, type Target } from './target.ts';
 
 export interface Concern {
@@ -42,9 +43,9 @@ export class TableTargets {
         await this.#prepareTruncate(event);
       } else {
         if (event.op === 'd' && event.moved) continue;
+        // Before anything is asked of the destination: what the read saw may have columns of other types.
+        if (this.#isSeen(event)) continue;
         if (!this.#targets.has(event.shape)) await this.#prepare(event.shape);
-        const snapshot = this.#snapshots.get(event.shape);
-        if (snapshot && isSeenBy(snapshot, event.transaction)) continue;
       }
       relevant.push(event);
     }
@@ -72,10 +73,17 @@ export class TableTargets {
     });
   }
 
+  #isSeen({ shape, transaction }: ChangeEvent): boolean {
+    let snapshot = this.#snapshots.get(shape);
+    if (snapshot === undefined) {
+      snapshot = this.#concern.read(shape);
+      this.#snapshots.set(shape, snapshot);
+    }
+    return snapshot !== null && isSeenBy(snapshot, transaction);
+  }
+
   async #prepare(shape: TableShape): Promise<void> {
-    const target = makeTarget(shape, await this.#table(shape));
-    this.#snapshots.set(shape, this.#concern.read(shape));
-    this.#targets.set(shape, target);
+    this.#targets.set(shape, makeTarget(shape, await this.#table(shape)));
   }
 
   async #table(table: TableName): Promise<DestinationTable> {

@@ -46,6 +46,13 @@ export async function expectTables(
   );
 }
 
+export interface NewGeneration {
+  readonly table: TableName;
+  readonly generation: bigint;
+  /** What else the empty table needs, in the same transaction. */
+  readonly prepare?: (client: pg.Client) => Promise<unknown>;
+}
+
 /**
  * Begins the load of a generation, in one transaction: what an older one brought is removed with its ledger.
  * False: the table has this generation, or a newer one.
@@ -54,7 +61,7 @@ export async function expectTables(
 export async function startGeneration(
   client: pg.Client,
   { task, sink }: SinkIdentity,
-  { table, generation }: { readonly table: TableName; readonly generation: bigint },
+  { table, generation, prepare = async () => undefined }: NewGeneration,
 ): Promise<boolean> {
   const names = [task, sink, table.schema, table.name];
   await client.query('BEGIN');
@@ -68,6 +75,7 @@ export async function startGeneration(
     }
     if (current === NO_GENERATION) await refuseRows(client, table);
     else await emptyTable(client, table);
+    await prepare(client);
     await client.query(`DELETE FROM sluice.chunk WHERE ${mine}`, names);
     await client.query(
       `UPDATE sluice.table_load SET generation = $5, state = 'loading', rows = 0, chunks = 0, updated_at = now()

@@ -15,6 +15,7 @@ import type { ManifestItem, ManifestLog } from '../consume/manifest-log.ts';
 import { checkSegment } from '../consume/segment-reader.ts';
 import { JobQueue } from './job-queue.ts';
 import { type ExpectedRead, loadChunk } from './load-chunk.ts';
+import { retypeColumns } from './retype-columns.ts';
 
 export interface LoadOptions {
   readonly kafka: Kafka;
@@ -26,6 +27,8 @@ export interface LoadOptions {
   readonly replicaRole: boolean;
   readonly parallelism: number;
   readonly takes: (table: TableName) => boolean;
+  /** The sink made the tables, from the schema that capture published. */
+  readonly ownsTables: boolean;
   /** Generations that a newer reload of their table has voided already, as far as the manifest was read before. */
   readonly isVoid: (table: TableName, generation: bigint) => boolean;
   readonly log: Logger;
@@ -136,7 +139,7 @@ class TableLoading {
         await this.#exclusively((client) => expectTables(client, destination.identity, record.tables.filter(takes)));
         return;
       case 'reload':
-        if (takes(record.table) && !isVoid(record.table, offset)) await this.#reload(record.table, offset);
+        if (takes(record.table) && !isVoid(record.table, offset)) await this.#reload(record, offset);
         return;
       case 'chunks':
         if (this.#isCurrent(record)) await this.#chunks(record);
@@ -158,14 +161,18 @@ class TableLoading {
     return progress?.generation === generation && !progress.loaded;
   }
 
-  async #reload(table: TableName, generation: bigint): Promise<void> {
+  async #reload({ table, columns }: RecordOf<'reload'>, generation: bigint): Promise<void> {
     const key = tableKey(table);
     const current = this.#tables.get(key);
     if (current && current.generation >= generation) return;
     // What is under way of the older generation must not come after the table is emptied.
     await this.#settled(current);
     const { identity } = this.#options.destination;
-    await this.#exclusively((client) => startGeneration(client, identity, { table, generation }));
+    const { ownsTables } = this.#options;
+    const prepare = async (client: pg.Client) => {
+      if (columns && ownsTables) await retypeColumns(client, table, columns);
+    };
+    await this.#exclusively((client) => startGeneration(client, identity, { table, generation, prepare }));
     this.#tables.set(key, { generation, pending: new Set(), loaded: false });
     if (current) this.#options.log.info({ table: key }, 'the table is read again, and loaded anew');
   }

@@ -1,5 +1,5 @@
-import type { EventTransaction } from '../../../shared/envelope/change-event.ts';
-import type { SnapshotIdentity, Visibility } from '../../../shared/envelope/manifest.ts';
+import type { EventTransaction } from './change-event.ts';
+import type { SnapshotIdentity, Visibility } from './manifest.ts';
 
 /**
  * Whether the read of a table saw the transaction, so that its changes are in the loaded rows already.
