@@ -3,6 +3,7 @@ import { compareDatabases, expectEqualDatabases } from '../support/compare.ts';
 import { type TestContext, testContext } from '../support/context.ts';
 import { eventually } from '../support/eventually.ts';
 import { applied, expectCaughtUp, fenceAt, startCapture, startSink } from '../support/sink-scenario.ts';
+import { taskFile } from '../support/task-file.ts';
 import { createWorkloadTables, Workload } from '../support/workload.ts';
 
 const status = async (ctx: TestContext) => (await ctx.destination.query('SELECT * FROM sluice.sink'))[0]!;
@@ -34,7 +35,8 @@ describe('the sink service', () => {
     await using ctx = await testContext();
     await createWorkloadTables(ctx.source, 300);
     const other = await ctx.anotherDestination();
-    const files = await taskFile(ctx, other.url);
+    const sink = { name: 'some', tables: { include: ['shop.customers', 'shop.doc*', 'shop.log'] } };
+    const files = taskFile(ctx, { sink });
     await using capture = startCapture(ctx);
     await using all = startSink(ctx);
     await using load = new Workload(ctx.source.url, { seed: 2, transactionsPerSecond: 80 });
@@ -163,16 +165,3 @@ async function expectPhase(ctx: TestContext, phase: string): Promise<void> {
 }
 
 /** The same task for a sink of another name, which takes some tables. */
-async function taskFile(ctx: TestContext, destination: string): Promise<string> {
-  const { mkdtemp, writeFile } = await import('node:fs/promises');
-  const { tmpdir } = await import('node:os');
-  const { join } = await import('node:path');
-  const path = join(await mkdtemp(join(tmpdir(), 'sluice-sink-')), 'task.json');
-  const sink = { name: 'some', tables: { include: ['shop.customers', 'shop.doc*', 'shop.log'] } };
-  const kafka = { brokers: ctx.brokers, registry: { url: ctx.registry } };
-  await writeFile(
-    path,
-    JSON.stringify({ name: ctx.task, source: { url: ctx.source.url }, destination: { url: destination }, sink, kafka }),
-  );
-  return path;
-}

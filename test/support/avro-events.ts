@@ -14,9 +14,19 @@ export interface WireEvent {
     readonly ordinal: bigint;
     readonly txId: bigint;
     readonly commit_lsn: string;
+    readonly unchanged: readonly string[];
+    readonly before_columns: readonly string[] | null;
     readonly moved: boolean;
   };
-  readonly transaction: { readonly id: string; readonly total_order: bigint } | null;
+  readonly transaction: {
+    readonly id: string;
+    readonly total_order: bigint;
+    readonly data_collection_order: bigint;
+  } | null;
+  readonly truncate: {
+    readonly tables: readonly { readonly schema: string; readonly table: string }[];
+    readonly restart_identity: boolean;
+  } | null;
 }
 
 /** 64 bits exactly. */

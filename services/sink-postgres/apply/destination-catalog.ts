@@ -42,9 +42,14 @@ const columnsQuery = (version: number) => `
 
 const uniqueKeysQuery = (version: number) => `
   SELECT array_to_json(array_agg(a.attname ORDER BY k.n)) AS columns,
-    array_to_json(array_agg(format('OPERATOR(%I.%s)', n.nspname, o.oprname) ORDER BY k.n)) AS equals
+    array_to_json(array_agg(
+      coalesce((SELECT format('COLLATE %I.%I ', cn.nspname, l.collname)
+        FROM pg_collation l JOIN pg_namespace cn ON cn.oid = l.collnamespace
+        WHERE l.oid = k.coll AND l.oid <> a.attcollation), '')
+      || format('OPERATOR(%I.%s)', n.nspname, o.oprname) ORDER BY k.n)) AS equals
   FROM pg_index i
-  CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[]) WITH ORDINALITY AS k(attnum, opclass, n)
+  CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[], i.indcollation::oid[]) WITH ORDINALITY
+    AS k(attnum, opclass, coll, n)
   JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
   JOIN pg_opclass c ON c.oid = k.opclass
   JOIN pg_amop s ON s.amopfamily = c.opcfamily AND s.amopstrategy = 3

@@ -10,9 +10,10 @@ import { type AppliedPosition, lockPosition, writePosition } from '../bookkeepin
 import { type Destination, destinationFailure } from '../bookkeeping/session.ts';
 import { plan, type Step } from './plan.ts';
 import { type RowChange, singleChange } from './single-change.ts';
-import { deleteRows, insertRows, removeRows, type Statement, truncateTables, updateRows } from './statements.ts';
+import { deleteRows, insertRows, removeRows, type Statement, updateRows } from './statements.ts';
 import { type TableTargets, TruncatesSeen } from './table-targets.ts';
 import type { Target } from './target.ts';
+import { emptyTables } from './truncate.ts';
 
 /** Whole source transactions, and where the applied position stands after them. */
 export interface Work {
@@ -103,7 +104,7 @@ async function applySets(context: ApplyContext, events: readonly ChangeEvent[]):
 async function applyStep(context: ApplyContext, step: Step): Promise<number> {
   switch (step.kind) {
     case 'truncate':
-      await run(context, truncateTables(step.tables, step.restartIdentity));
+      await emptyTables(context.client, step.tables, step.restartIdentity);
       return 0;
     case 'single':
       return await applyChange(context, step.target, step.change);
@@ -145,7 +146,7 @@ async function applySingly(context: ApplyContext, events: readonly ChangeEvent[]
     try {
       if (event.op === 't') {
         const tables = context.targets.truncated(event);
-        if (tables.length > 0) await run(context, truncateTables(tables, event.truncate.restartIdentity));
+        if (tables.length > 0) await emptyTables(context.client, tables, event.truncate.restartIdentity);
       } else conflicts += await applyChange(context, context.targets.target(event), event);
     } catch (error) {
       throw isOfTheData(error) ? refused(error, event) : error;

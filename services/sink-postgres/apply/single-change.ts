@@ -16,8 +16,10 @@ export function singleChange(target: Target, change: RowChange): Statement | nul
   }
   const { before, after } = change;
   const old = before ?? after;
-  const moved = target.key.some((index) => old[index] !== after[index]);
-  const set = target.written.filter((index) => after[index] !== UNKNOWN && (moved || !target.key.includes(index)));
+  // Of the key only what changed: an identity column GENERATED ALWAYS cannot be set, and has not changed.
+  const isSet = (index: number) =>
+    after[index] !== UNKNOWN && (!target.key.includes(index) || old[index] !== after[index]);
+  const set = target.written.filter(isSet);
   if (set.length === 0) return null;
   const assignments = set.map((index) => `${name(target, index)} = ${parameter(parameters, after[index])}`);
   const where = condition(target, old, parameters);

@@ -21,7 +21,7 @@ export interface DestinationColumn {
 export interface UniqueKey {
   /** Names of its columns. */
   readonly columns: readonly string[];
-  /** Qualified equality operator of each, in the order of `columns`. */
+  /** Qualified equality operator of each, in the order of `columns`; before it the collation, where it is not the column's. */
   readonly equals: readonly string[];
 }
 
