@@ -117,6 +117,25 @@ export const taskDefinition = z.strictObject({
     .describe('objects that are at the destination already: precheck refuses them, ignore keeps them and their rows'),
   schemas: selection.optional().describe('schemas to migrate'),
   tables: selection.optional().describe('tables to migrate'),
+  schema: z
+    .strictObject({
+      owners: z.boolean().default(false).describe('objects get the owners that they have at the source'),
+      grants: z
+        .boolean()
+        .default(false)
+        .describe('privileges on objects and columns, and default privileges, as at the source'),
+      roleMap: z
+        .record(z.string().min(1), z.string().min(1))
+        .default({})
+        .describe('role of the source: role of the destination, where the names differ'),
+      eventTriggers: z.boolean().default(false).describe('carry event triggers'),
+      foreignServers: z
+        .boolean()
+        .default(false)
+        .describe('carry foreign data wrappers, servers, user mappings (without secrets) and foreign tables'),
+    })
+    .optional()
+    .describe('what of the schema is carried only on demand'),
   sink: z
     .strictObject({
       name: z

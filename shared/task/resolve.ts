@@ -7,7 +7,7 @@ import { resolveKafka } from './kafka-settings.ts';
 import { defaultTaskName } from './name.ts';
 import { type PostgresUrl, parsePostgresUrl } from './postgres-url.ts';
 import { type Environment, FileReader } from './references.ts';
-import type { NameFilter, Task } from './task.ts';
+import type { NameFilter, SchemaOptions, Task } from './task.ts';
 
 type EndpointDefinition = TaskDefinition['destination'];
 
@@ -42,6 +42,7 @@ export async function resolveTask(definition: unknown, env: Environment): Promis
     types: new Set(checked.types),
     existing: checked.existing,
     selection: { schemas: nameFilter(checked.schemas), tables: nameFilter(checked.tables) },
+    schema: checked.schema ?? noSchemaOptions(),
     kafka,
     snapshotParallelism: checked.parallelism?.snapshot ?? 4,
     loadParallelism: checked.parallelism?.load ?? 4,
@@ -127,6 +128,10 @@ function checkTypes(types: readonly MigrationType[], issues: Issues): void {
   if (types.includes('schema') && types.includes('incremental') && !types.includes('full')) {
     issues.add('types', 'changes of rows that were never copied: schema and incremental need full');
   }
+}
+
+function noSchemaOptions(): SchemaOptions {
+  return { owners: false, grants: false, roleMap: {}, eventTriggers: false, foreignServers: false };
 }
 
 function nameFilter(selection: TaskDefinition['tables']): NameFilter {

@@ -10,6 +10,7 @@ export interface Task {
   readonly types: ReadonlySet<MigrationType>;
   readonly existing: ExistingMode;
   readonly selection: Selection;
+  readonly schema: SchemaOptions;
   readonly kafka: KafkaSettings;
   readonly snapshotParallelism: number;
   readonly loadParallelism: number;
@@ -36,6 +37,18 @@ export interface NameFilter {
 export interface Selection {
   readonly schemas: NameFilter;
   readonly tables: NameFilter;
+}
+
+/** What of a schema is carried only when it is asked for. */
+export interface SchemaOptions {
+  readonly owners: boolean;
+  /** Privileges, those of columns and default privileges included. */
+  readonly grants: boolean;
+  /** Roles of the source that have another name at the destination. */
+  readonly roleMap: Readonly<Record<string, string>>;
+  readonly eventTriggers: boolean;
+  /** Foreign data wrappers, servers, user mappings and foreign tables. */
+  readonly foreignServers: boolean;
 }
 
 export interface KafkaSettings {

@@ -41,7 +41,7 @@ test('the objects stand in the topic in their order, and the manifest lists them
   for (const object of published)
     expect(object).toMatchObject({ epoch: manifest.epoch, incarnation: manifest.incarnation });
 
-  const read = await keeper.read((client) => readSchemaObjects(client, reading.task.selection));
+  const read = await keeper.read((client) => readSchemaObjects(client, reading.task));
   const identity = (table: string) => `ALTER TABLE ONLY "public"."${table}" REPLICA IDENTITY FULL`;
   expect(read.map(({ sql }) => sql)).toContain(identity('set_by_sluice'));
   const expected = read.map(({ sql }) => sql).filter((sql) => sql !== identity('set_by_sluice'));

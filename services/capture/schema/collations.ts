@@ -1,5 +1,6 @@
 import { quoteLiteral, quoteTable } from '../../../shared/postgres/identifiers.ts';
-import type { CreatedObject, KindReader } from './described-object.ts';
+import type { KindReader } from './described-object.ts';
+import { inUserSchema } from './user-objects.ts';
 
 interface CollationRow {
   oid: string;
@@ -19,23 +20,24 @@ function localeColumn(version: number): string {
   return version >= 150_000 ? 'c.colliculocale' : `CASE c.collprovider WHEN 'i' THEN c.collcollate END`;
 }
 
-export const readCollations: KindReader<CreatedObject> = async ({ client, version, scope }) => {
+export const readCollations: KindReader = async ({ client, version }) => {
   const { rows } = await client.query<CollationRow>(
     `SELECT c.oid, n.nspname AS schema, c.collname AS name, c.collprovider AS provider,
       c.collcollate AS "collate", c.collctype AS ctype, ${localeColumn(version)} AS locale,
       ${version >= 160_000 ? 'c.collicurules' : 'NULL'} AS rules,
       ${version >= 120_000 ? 'c.collisdeterministic' : 'true'} AS deterministic
-    FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = ANY ($1::oid[])`,
-    [scope.collations],
+    FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE ${inUserSchema('pg_collation', 'c.oid')}
+    ORDER BY 2, 3`,
   );
   return rows.map((row) => ({
-    node: `c${row.oid}`,
+    key: `pg_collation:${row.oid}`,
     section: 'pre-data',
     kind: 'collation',
     schema: row.schema,
     name: row.name,
     table: null,
     sql: `CREATE COLLATION ${quoteTable(row)} (${collationOptions(row).join(', ')})`,
+    target: `COLLATION ${quoteTable(row)}`,
   }));
 };
 

@@ -1,72 +1,78 @@
-import { quoteLiteral } from '../../../shared/postgres/identifiers.ts';
-import type { DescribedObject, KindReader } from './described-object.ts';
+import { quoteIdentifier, quoteLiteral, quoteTable } from '../../../shared/postgres/identifiers.ts';
+import type { CatalogEntries } from './catalog-entries.ts';
+import type { Catalog, DescribedObject } from './described-object.ts';
+import { FIRST_USER_OID } from './user-objects.ts';
 
-interface CommentRow {
-  kind: string;
-  /** As pg_identify_object() writes it: qualified and quoted. */
-  identity: string;
-  schema: string | null;
-  name: string;
-  table_schema: string | null;
-  table: string | null;
-  section: 'pre-data' | 'post-data' | 'foreign-keys';
+/** An entry of a catalog that has no object of its own here, and its name as COMMENT ON has it. */
+interface EntryRow {
+  key: string;
+  column: string | null;
+  target: string | null;
   comment: string;
 }
 
-const words: Readonly<Record<string, string>> = {
-  schema: 'SCHEMA',
-  table: 'TABLE',
-  'table column': 'COLUMN',
-  type: 'TYPE',
-  'composite type': 'TYPE',
-  'composite type column': 'COLUMN',
-  sequence: 'SEQUENCE',
-  index: 'INDEX',
-  collation: 'COLLATION',
-  'table constraint': 'CONSTRAINT',
-};
+/**
+ * What stands with an object is named here: columns, constraints that tables and domains are made with, indexes of
+ * constraints, sequences of identity columns. The comment on `public` that every database has is none.
+ */
+const commentsSql = `
+  SELECT d.classoid::regclass || ':' || d.objoid AS key, a.attname AS column, d.description AS comment,
+    CASE WHEN c.oid IS NOT NULL THEN json_build_array(CASE WHEN d.objsubid > 0 THEN 'COLUMN' WHEN c.relkind = 'S'
+        THEN 'SEQUENCE' WHEN c.relkind IN ('i', 'I') THEN 'INDEX' END, n.nspname, c.relname, NULL)
+      WHEN k.oid IS NOT NULL THEN json_build_array('CONSTRAINT', kn.nspname, coalesce(kc.relname, kt.typname),
+        k.conname, k.contypid <> 0) END AS target
+  FROM pg_description d
+  LEFT JOIN pg_class c ON d.classoid = 'pg_class'::regclass AND c.oid = d.objoid
+  LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
+  LEFT JOIN pg_constraint k ON d.classoid = 'pg_constraint'::regclass AND k.oid = d.objoid
+  LEFT JOIN pg_namespace kn ON kn.oid = k.connamespace
+  LEFT JOIN pg_class kc ON kc.oid = k.conrelid LEFT JOIN pg_type kt ON kt.oid = k.contypid
+  WHERE d.objoid >= ${FIRST_USER_OID} OR d.classoid = 'pg_namespace'::regclass AND d.objoid = to_regnamespace('public')
+    AND d.description <> 'standard public schema'
+  ORDER BY 1, d.objsubid`;
 
-/** Comments on what is carried; a comment comes in the section of its object. */
-export const readComments: KindReader = async ({ client, scope }) => {
-  const { rows } = await client.query<CommentRow>(
-    `WITH carried(class, oid, section, relation) AS (
-      SELECT 'pg_namespace'::regclass, n.oid, 'pre-data', 0::oid FROM pg_namespace n
-        WHERE n.nspname = ANY ($4::text[]) AND n.nspname <> 'public'
-      UNION ALL SELECT 'pg_type'::regclass, unnest($2::oid[]), 'pre-data', 0
-      UNION ALL SELECT 'pg_class'::regclass, unnest($3::oid[]), 'pre-data', 0
-      UNION ALL SELECT 'pg_collation'::regclass, unnest($5::oid[]), 'pre-data', 0
-      UNION ALL SELECT 'pg_class'::regclass, t.typrelid, 'pre-data', 0 FROM pg_type t
-        WHERE t.oid = ANY ($2::oid[]) AND t.typrelid <> 0
-      UNION ALL SELECT 'pg_class'::regclass, r, 'pre-data', r FROM unnest($1::oid[]) r
-      UNION ALL SELECT 'pg_class'::regclass, x.indexrelid, 'post-data', x.indrelid FROM pg_index x
-        WHERE x.indrelid = ANY ($1::oid[]) AND x.indisready AND x.indisvalid
-      UNION ALL SELECT 'pg_constraint'::regclass, k.oid,
-          CASE WHEN k.contype = 'f' THEN 'foreign-keys' WHEN k.contype = 'c' AND k.convalidated THEN 'pre-data'
-            ELSE 'post-data' END, k.conrelid
-        FROM pg_constraint k WHERE k.conrelid = ANY ($1::oid[]) AND k.contype IN ('p', 'u', 'x', 'c', 'f')
-          AND (k.contype <> 'f' OR k.confrelid = ANY ($1::oid[])))
-    SELECT o.type AS kind, o.identity, o.schema, coalesce(o.name, o.identity) AS name, c.section, n.nspname AS table_schema,
-      t.relname AS table, d.description AS comment
-    FROM carried c
-    JOIN pg_description d ON d.classoid = c.class AND d.objoid = c.oid
-    LEFT JOIN pg_class t ON t.oid = c.relation LEFT JOIN pg_namespace n ON n.oid = t.relnamespace,
-      LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) o
-    ORDER BY 1, 2`,
-    [scope.tables, scope.types, scope.sequences, scope.schemas, scope.collations],
-  );
-  return rows.flatMap((row): DescribedObject[] => {
-    const word = words[row.kind];
-    if (word === undefined) return [];
-    const table = row.table === null ? null : { schema: row.table_schema ?? '', name: row.table };
-    return [
-      {
-        section: row.section,
-        kind: 'comment',
-        schema: row.schema ?? row.table_schema ?? '',
-        name: row.name,
-        table,
-        sql: `COMMENT ON ${word} ${row.identity} IS ${quoteLiteral(row.comment)}`,
-      },
-    ];
+/** Comments on objects that are read, each in the section of its object. */
+export async function readComments(
+  { client }: Catalog,
+  objects: readonly DescribedObject[],
+  { owner }: CatalogEntries,
+): Promise<DescribedObject[]> {
+  const byKey = new Map(objects.map((object) => [object.key, object]));
+  const { rows } = await client.query<EntryRow>(commentsSql);
+  return rows.flatMap((row) => {
+    const object = byKey.get(row.key) ?? byKey.get(owner.get(row.key) ?? '');
+    const target = byKey.has(row.key) && row.column === null ? object?.target : entryTarget(row);
+    return object === undefined || target === undefined ? [] : [describe(row, object, target)];
   });
-};
+}
+
+function entryTarget({ target, column }: EntryRow): string | undefined {
+  if (target === null) return undefined;
+  const [word, schema, name, constraint, ofDomain] = JSON.parse(target) as [
+    string | null,
+    string,
+    string,
+    string,
+    boolean,
+  ];
+  const table = quoteTable({ schema, name });
+  if (word === 'CONSTRAINT') return `CONSTRAINT ${quoteIdentifier(constraint)} ON ${ofDomain ? 'DOMAIN ' : ''}${table}`;
+  if (word === null) return undefined;
+  return column === null ? `${word} ${table}` : `${word} ${table}.${quoteIdentifier(column)}`;
+}
+
+function describe(row: EntryRow, object: DescribedObject, target: string): DescribedObject {
+  const { section, schema, name, table } = object;
+  return {
+    key: `${row.key}/comment ${row.column ?? ''}`,
+    section,
+    kind: 'comment',
+    schema,
+    name: row.column ?? name,
+    table,
+    sql: `COMMENT ON ${target} IS ${quoteLiteral(row.comment)}`,
+    of: object.key,
+    needs: [row.key],
+  };
+}

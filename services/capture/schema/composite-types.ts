@@ -1,5 +1,6 @@
 import { quoteIdentifier, quoteTable } from '../../../shared/postgres/identifiers.ts';
-import type { CreatedObject, KindReader } from './described-object.ts';
+import type { KindReader } from './described-object.ts';
+import { inUserSchema } from './user-objects.ts';
 
 interface AttributeRow {
   name: string;
@@ -7,7 +8,7 @@ interface AttributeRow {
   collation: { schema: string; name: string } | null;
 }
 
-export const readCompositeTypes: KindReader<CreatedObject> = async ({ client, scope }) => {
+export const readCompositeTypes: KindReader = async ({ client }) => {
   const { rows } = await client.query<{ oid: string; schema: string; name: string; attributes: string }>(
     `SELECT t.oid, n.nspname AS schema, t.typname AS name,
       coalesce((SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
@@ -17,19 +18,21 @@ export const readCompositeTypes: KindReader<CreatedObject> = async ({ client, sc
         LEFT JOIN pg_collation c ON c.oid = a.attcollation LEFT JOIN pg_namespace cn ON cn.oid = c.collnamespace
         WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS attributes
     FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-    WHERE t.oid = ANY ($1::oid[]) AND t.typtype = 'c'`,
-    [scope.types],
+    JOIN pg_class r ON r.oid = t.typrelid AND r.relkind = 'c'
+    WHERE t.typtype = 'c' AND ${inUserSchema('pg_type', 't.oid')}
+    ORDER BY 2, 3`,
   );
   return rows.map((row) => {
     const attributes = (JSON.parse(row.attributes) as AttributeRow[]).map(attributeSql).join(', ');
     return {
-      node: `t${row.oid}`,
+      key: `pg_type:${row.oid}`,
       section: 'pre-data',
       kind: 'composite type',
       schema: row.schema,
       name: row.name,
       table: null,
       sql: `CREATE TYPE ${quoteTable(row)} AS (${attributes})`,
+      target: `TYPE ${quoteTable(row)}`,
     };
   });
 };

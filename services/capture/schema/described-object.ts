@@ -1,16 +1,38 @@
 import type pg from 'pg';
 import type { SchemaObject } from '../../../shared/envelope/schema-object.ts';
 import type { TableName } from '../../../shared/postgres/identifiers.ts';
-import type { Scope } from './scope.ts';
-import type { ColumnRow } from './table-columns.ts';
+import type { SchemaOptions } from '../../../shared/task/task.ts';
 
-/** A schema object before it has its place in the order. */
-export type DescribedObject = Omit<SchemaObject, 'number'>;
+/**
+ * A schema object before it has its place in the order.
+ * Its key is its catalog and oid, `pg_class:16385`; that of a setting of it has a suffix: `pg_class:16385/clustering`.
+ */
+export interface DescribedObject extends Pick<SchemaObject, 'section' | 'kind' | 'schema' | 'name' | 'table' | 'sql'> {
+  readonly key: string;
+  /** As COMMENT ON names it, its class first: `TABLE "a"."b"`. */
+  readonly target?: string;
+  /** Keys of catalog entries that are made with it. */
+  readonly covers?: readonly string[];
+  /** Key of the relation that it belongs to: selected with it, created after it. */
+  readonly of?: string;
+  /** Keys of what it needs beyond what pg_depend says. */
+  readonly needs?: readonly string[];
+  /** Of a partition the tables above it, nearest first; of a sequence the table that owns it. */
+  readonly lineage?: readonly TableName[];
+  readonly leftOut?: string;
+  /** What can be said of it later, where it needs what needs the object itself. */
+  readonly parts?: readonly Part[];
+  /** Its SQL when these parts, by their keys, are said later. */
+  readonly without?: (parts: ReadonlySet<string>) => string;
+}
 
-/** One that others may depend on: created in the order of the scope. */
-export interface CreatedObject extends DescribedObject {
-  /** As scope.ts names it. */
-  readonly node: string;
+export interface Part {
+  readonly key: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly sql: string;
+  /** Keys of catalog entries whose needs are the part's. */
+  readonly covers?: readonly string[];
 }
 
 /** Where the readers read: one session, one snapshot. */
@@ -18,11 +40,8 @@ export interface Catalog {
   readonly client: pg.ClientBase;
   /** server_version_num */
   readonly version: number;
-  readonly scope: Scope;
-  /** Of the tables in the scope, by their oids. */
-  readonly tables: ReadonlyMap<string, TableName>;
-  readonly columns: ReadonlyMap<string, readonly ColumnRow[]>;
+  readonly options: SchemaOptions;
 }
 
-/** Reads the objects of one kind that are in the scope. */
-export type KindReader<T extends DescribedObject = DescribedObject> = (catalog: Catalog) => Promise<T[]>;
+/** Reads the objects of one kind, in order of names. */
+export type KindReader = (catalog: Catalog) => Promise<DescribedObject[]>;

@@ -24,7 +24,7 @@ const SEND_BYTES = 512 * 1024;
  * @throws SluiceError POSTGRES_*, KAFKA_*, EPOCH_LOST
  */
 export async function publishSchema({ task, keeper, manifest, kafka }: PublishSchemaOptions): Promise<void> {
-  const read = await keeper.read((client) => readSchemaObjects(client, task.selection));
+  const read = await keeper.read((client) => readSchemaObjects(client, task));
   const objects = withoutOurChanges(read, manifest);
   const producer = await kafka.producer();
   try {
@@ -42,12 +42,18 @@ export async function publishSchema({ task, keeper, manifest, kafka }: PublishSc
   }
 }
 
-/** Replica identities that Sluice itself set for the time of the task are not the source's own. */
+/** Replica identities that Sluice itself set for the time of the task are not the source's own; nothing needs one. */
 function withoutOurChanges(objects: readonly SchemaObject[], manifest: ManifestWriter): SchemaObject[] {
   const ours = new Set((manifest.state.epoch?.replicaIdentities ?? []).map(tableKey));
-  return objects
-    .filter(({ kind, table }) => kind !== 'replica identity' || table === null || !ours.has(tableKey(table)))
-    .map((object, number) => ({ ...object, number }));
+  const kept = objects.filter(
+    ({ kind, table }) => kind !== 'replica identity' || table === null || !ours.has(tableKey(table)),
+  );
+  const places = new Map(kept.map(({ number }, place) => [number, place]));
+  return kept.map((object, number) => ({
+    ...object,
+    number,
+    needs: (object.needs ?? []).flatMap((need) => places.get(need) ?? []),
+  }));
 }
 
 function* sends(

@@ -1,5 +1,6 @@
 import { quoteIdentifier, quoteTable } from '../../../shared/postgres/identifiers.ts';
-import type { CreatedObject, KindReader } from './described-object.ts';
+import type { KindReader } from './described-object.ts';
+import { inUserSchema } from './user-objects.ts';
 
 interface RangeRow {
   oid: string;
@@ -15,7 +16,7 @@ interface RangeRow {
   multirange: string | null;
 }
 
-export const readRangeTypes: KindReader<CreatedObject> = async ({ client, version, scope }) => {
+export const readRangeTypes: KindReader = async ({ client, version }) => {
   const { rows } = await client.query<RangeRow>(
     `SELECT t.oid, n.nspname AS schema, t.typname AS name, format_type(r.rngsubtype, NULL) AS subtype,
       o.opcname AS operators, o_n.nspname AS operators_schema, c.collname AS collation, c_n.nspname AS collation_schema,
@@ -26,18 +27,26 @@ export const readRangeTypes: KindReader<CreatedObject> = async ({ client, versio
     JOIN pg_opclass o ON o.oid = r.rngsubopc JOIN pg_namespace o_n ON o_n.oid = o.opcnamespace
     LEFT JOIN pg_collation c ON c.oid = r.rngcollation AND r.rngcollation <> s.typcollation
     LEFT JOIN pg_namespace c_n ON c_n.oid = c.collnamespace
-    WHERE t.oid = ANY ($1::oid[])`,
-    [scope.types],
+    WHERE ${inUserSchema('pg_type', 't.oid')}
+    ORDER BY 2, 3`,
   );
-  return rows.map((row) => ({
-    node: `t${row.oid}`,
-    section: 'pre-data',
-    kind: 'range type',
-    schema: row.schema,
-    name: row.name,
-    table: null,
-    sql: `CREATE TYPE ${quoteTable(row)} AS RANGE (${rangeOptions(row).join(', ')})`,
-  }));
+  return rows.map((row) => {
+    const key = `pg_type:${row.oid}`;
+    const sql = `CREATE TYPE ${quoteTable(row)} AS RANGE (${rangeOptions(row).join(', ')})`;
+    return {
+      key,
+      section: 'pre-data',
+      kind: 'range type',
+      schema: row.schema,
+      name: row.name,
+      table: null,
+      sql,
+      target: `TYPE ${quoteTable(row)}`,
+      // Its functions need the type, of which a shell is enough for them.
+      parts: [{ key: `${key}/definition`, kind: 'range type', name: row.name, sql, covers: [key] }],
+      without: () => `CREATE TYPE ${quoteTable(row)}`,
+    };
+  });
 };
 
 function rangeOptions(row: RangeRow): string[] {

@@ -1,27 +1,31 @@
 import type pg from 'pg';
-import { type SchemaObject, schemaSections } from '../../../shared/envelope/schema-object.ts';
+import type { SchemaObject } from '../../../shared/envelope/schema-object.ts';
 import { serverVersion } from '../../../shared/postgres/server-version.ts';
-import type { Selection } from '../../../shared/task/task.ts';
+import type { SchemaOptions, Selection } from '../../../shared/task/task.ts';
+import { arrange } from './arrangement.ts';
+import { readCatalogEntries } from './catalog-entries.ts';
+import { type Choice, chooseObjects } from './choice.ts';
 import { readCollations } from './collations.ts';
 import { readComments } from './comments.ts';
 import { readCompositeTypes } from './composite-types.ts';
 import { readForeignKeys, readIndexConstraints, readUnvalidatedConstraints } from './constraints.ts';
-import type { Catalog, CreatedObject, DescribedObject, KindReader } from './described-object.ts';
-import { readDomains, readUnvalidatedDomainConstraints } from './domains.ts';
+import type { Catalog, DescribedObject, KindReader } from './described-object.ts';
+import { readDomains } from './domains.ts';
 import { readEnums } from './enums.ts';
+import { readExtensions } from './extensions.ts';
+import { type Identity, readIdentities } from './identities.ts';
 import { readClusteredIndexes, readIndexAttachments, readIndexes, readReplicaIdentities } from './indexes.ts';
+import { ObjectGraph } from './object-graph.ts';
 import { readPartitions } from './partitions.ts';
 import { readRangeTypes } from './range-types.ts';
 import { readSchemas } from './schemas.ts';
-import { readScope } from './scope.ts';
-import { readSequenceOwnership, readSequences } from './sequences.ts';
-import { readColumns } from './table-columns.ts';
-import { readTableNames } from './table-names.ts';
-import { readIdentityAlways, readTableSettings } from './table-settings.ts';
-import { readInheritance, readTables } from './tables.ts';
+import { readSequences } from './sequences.ts';
+import { readTables } from './tables.ts';
 
-/** Objects that need each other: created in the order of the scope, after the schemas. */
-const created: readonly KindReader<CreatedObject>[] = [
+/** In the order of creation where nothing else decides it. */
+const readers: readonly KindReader[] = [
+  readSchemas,
+  readExtensions,
   readCollations,
   readEnums,
   readCompositeTypes,
@@ -29,14 +33,6 @@ const created: readonly KindReader<CreatedObject>[] = [
   readDomains,
   readSequences,
   readTables,
-];
-
-/** What is said of created objects afterwards, in this order within its section. */
-const following: readonly KindReader[] = [
-  readUnvalidatedDomainConstraints,
-  readSequenceOwnership,
-  readInheritance,
-  readTableSettings,
   readPartitions,
   readIndexConstraints,
   readIndexes,
@@ -45,30 +41,69 @@ const following: readonly KindReader[] = [
   readClusteredIndexes,
   readReplicaIdentities,
   readForeignKeys,
-  readIdentityAlways,
-  readComments,
 ];
 
-/**
- * Reads the schema objects of a task as the client's snapshot sees them, in the order of creation, section by section.
- * Objects of one kind that stand next to each other in `post-data` need nothing of each other.
- */
-export async function readSchemaObjects(client: pg.ClientBase, selection: Selection): Promise<SchemaObject[]> {
-  const version = await serverVersion(client);
-  const scope = await readScope(client, selection, version);
-  const tables = await readTableNames(client, scope.tables);
-  const columns = await readColumns(client, version, scope.tables);
-  const catalog: Catalog = { client, version, scope, tables, columns };
-  const objects: DescribedObject[] = await readSchemas(catalog);
-  objects.push(...(await readCreated(catalog)));
-  for (const read of following) objects.push(...(await read(catalog)));
-  return schemaSections
-    .flatMap((section) => objects.filter((object) => object.section === section))
-    .map((object, number) => ({ number, ...object }));
+export interface ReadOptions {
+  readonly selection: Selection;
+  readonly schema: SchemaOptions;
 }
 
-async function readCreated(catalog: Catalog): Promise<DescribedObject[]> {
-  const found = new Map<string, DescribedObject>();
-  for (const read of created) for (const { node, ...object } of await read(catalog)) found.set(node, object);
-  return catalog.scope.order.flatMap((node) => found.get(node) ?? []);
+/**
+ * Reads the schema objects of a task as the client's snapshot sees them, in the order of creation, section by section;
+ * what is left out stands at the end, without SQL.
+ */
+export async function readSchemaObjects(client: pg.ClientBase, options: ReadOptions): Promise<SchemaObject[]> {
+  const { choice, graph } = await readChoice(client, options);
+  const arranged = arrange(graph);
+  const identities = await readIdentities(
+    client,
+    arranged.map(({ object }) => object.key),
+  );
+  const leftOut = choice.leftOut.map(({ object, reason }) => ({
+    ...schemaObject(object, identities),
+    sql: '',
+    leftOut: reason,
+  }));
+  return [
+    ...arranged.map(({ object, section, needs }) => ({
+      ...schemaObject(object, identities),
+      section,
+      needs: [...needs],
+    })),
+    ...leftOut,
+  ].map((object, number) => ({ number, ...object }));
+}
+
+/** What was selected and cannot be carried, and why: findings before the start. */
+export async function readLeftOut(client: pg.ClientBase, options: ReadOptions): Promise<Choice['leftOut']> {
+  return (await readChoice(client, options)).choice.leftOut;
+}
+
+async function readChoice(client: pg.ClientBase, { selection, schema }: ReadOptions) {
+  const version = await serverVersion(client);
+  const catalog: Catalog = { client, version, options: schema };
+  const entries = await readCatalogEntries(client, version);
+  const objects: DescribedObject[] = [];
+  for (const read of readers) objects.push(...(await read(catalog)));
+  objects.push(...(await readComments(catalog, objects, entries)));
+  const placed = withSchemas(objects);
+  const choice = chooseObjects(placed, new ObjectGraph(placed, entries), selection);
+  return { choice, graph: new ObjectGraph(choice.carried, entries) };
+}
+
+/** An object needs its schema, also where the server does not say so: `public` is pinned. */
+function withSchemas(objects: readonly DescribedObject[]): DescribedObject[] {
+  const keys = new Map(objects.filter(({ kind }) => kind === 'schema').map(({ name, key }) => [name, key]));
+  return objects.map((object) => {
+    const schema = keys.get(object.schema);
+    return schema === undefined ? object : { ...object, needs: [...(object.needs ?? []), schema] };
+  });
+}
+
+function schemaObject(
+  object: DescribedObject,
+  identities: ReadonlyMap<string, Identity>,
+): Omit<SchemaObject, 'number'> {
+  const { key, section, kind, schema, name, table, sql } = object;
+  return { section, kind, schema, name, table, sql, needs: [], identity: identities.get(key) ?? null, leftOut: null };
 }

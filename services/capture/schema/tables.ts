@@ -1,117 +1,201 @@
-import { quoteIdentifier, quoteLiteral, quoteTable, type TableName } from '../../../shared/postgres/identifiers.ts';
-import type { Catalog, CreatedObject, DescribedObject, KindReader } from './described-object.ts';
-import { columnDefinition } from './table-columns.ts';
+import { quoteIdentifier, quoteTable, type TableName } from '../../../shared/postgres/identifiers.ts';
+import { type ColumnRow, columnSettings, columnType, defaultKey, valueClause } from './columns.ts';
+import type { DescribedObject, KindReader, Part } from './described-object.ts';
+import { foreignOptions } from './foreign-options.ts';
+import { storageOptions, withClause } from './options.ts';
+import { type Check, readTableFacts, type Table } from './table-facts.ts';
 
-interface TableRow {
-  oid: string;
-  schema: string;
-  name: string;
-  unlogged: string;
-  partition_key: string | null;
-  partition: string;
-  parents: string;
-  checks: string;
-  options: string;
-  access_method: string | null;
-}
+/** Tables with all that is said of their columns, and what waits for cutover. */
+export const readTables: KindReader = async ({ client, version }) => {
+  const tables = await readTableFacts(client, version);
+  const byOid = new Map(tables.map((table) => [table.oid, table]));
+  return [
+    ...tables.map((table) => describeTable(table, byOid)),
+    ...tables.flatMap((table) => lateInheritance(table, byOid)),
+    ...tables.flatMap(identityAlways),
+    ...tables.flatMap(rowSecurity),
+  ];
+};
 
-/** Checks that are not validated come after the data. */
-function tablesSql(version: number): string {
-  const accessMethod = `(SELECT m.amname FROM pg_am m WHERE m.oid = c.relam AND m.amname <> 'heap')`;
-  return `
-  SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relpersistence = 'u' AS unlogged,
-    CASE c.relkind WHEN 'p' THEN pg_get_partkeydef(c.oid) END AS partition_key,
-    c.relispartition AS partition,
-    coalesce((SELECT json_agg(json_build_object('oid', p.oid::text, 'schema', pn.nspname, 'name', p.relname)
-        ORDER BY i.inhseqno)
-      FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
-      WHERE i.inhrelid = c.oid AND NOT c.relispartition), '[]') AS parents,
-    coalesce((SELECT json_agg(json_build_object('name', k.conname, 'definition', pg_get_constraintdef(k.oid),
-        'local', k.conislocal) ORDER BY k.conname)
-      FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.convalidated), '[]') AS checks,
-    (SELECT coalesce(json_agg(o.option), '[]') FROM (
-        SELECT unnest(c.reloptions) AS option
-        UNION ALL SELECT 'toast.' || unnest(t.reloptions) FROM pg_class t WHERE t.oid = c.reltoastrelid) o) AS options,
-    ${version >= 120_000 ? accessMethod : 'NULL'} AS access_method
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.oid = ANY ($1::oid[])`;
-}
+const keyOf = ({ oid }: { oid: string }) => `pg_class:${oid}`;
 
-interface Parent extends TableName {
-  oid: string;
-}
+type Tables = ReadonlyMap<string, Table>;
 
-interface Check {
-  name: string;
-  definition: string;
-  local: boolean;
-}
-
-type Columns = Catalog['columns'];
-
-export const readTables: KindReader<CreatedObject> = async ({ client, version, scope, columns }) => {
-  const { rows } = await client.query<TableRow>(tablesSql(version), [scope.tables]);
-  return rows.map((row) => ({
-    node: `r${row.oid}`,
+function describeTable(table: Table, tables: Tables): DescribedObject {
+  const { schema, name, server } = table;
+  const kind = server === null ? 'table' : 'foreign table';
+  return {
+    key: keyOf(table),
     section: 'pre-data',
-    kind: 'table',
-    schema: row.schema,
-    name: row.name,
-    table: { schema: row.schema, name: row.name },
-    sql: tableSql(row, columns),
-  }));
-};
+    kind,
+    schema,
+    name,
+    table: server === null ? { schema, name } : null,
+    sql: tableSql(table, tables, new Set()),
+    target: `${kind.toUpperCase()} ${quoteTable(table)}`,
+    lineage: table.lineage,
+    parts: tableParts(table),
+    without: (later) => tableSql(table, tables, later),
+  };
+}
 
-/** Children that were created with all their columns become children now. */
-export const readInheritance: KindReader = async ({ client, version, scope, columns }) => {
-  const { rows } = await client.query<TableRow>(tablesSql(version), [scope.tables]);
-  return rows
-    .filter((row) => !inheritsAtCreation(row, columns))
-    .flatMap((row) =>
-      parentsOf(row).map((parent): DescribedObject => {
-        const table = { schema: row.schema, name: row.name };
-        const sql = `ALTER TABLE ONLY ${quoteTable(table)} INHERIT ${quoteTable(parent)}`;
-        return { section: 'pre-data', kind: 'inheritance', ...table, table, sql };
-      }),
-    );
-};
+function tableParts(table: Table): Part[] {
+  const alter = `ALTER TABLE ${quoteTable(table)}`;
+  const defaults = table.columns.flatMap((column): Part[] => {
+    const key = defaultKey(column);
+    const sql = `${alter.replace('TABLE', 'TABLE ONLY')} ALTER COLUMN ${quoteIdentifier(column.name)} SET DEFAULT ${column.expression}`;
+    return key === null ? [] : [{ key, kind: 'default', name: column.name, sql }];
+  });
+  const checks = table.checks.map(
+    (check): Part => ({
+      key: checkKey(check),
+      kind: 'check',
+      name: check.name,
+      sql: `${alter} ADD ${checkClause(check)}`,
+    }),
+  );
+  return [...defaults, ...checks];
+}
+
+const checkKey = ({ oid }: Check) => `pg_constraint:${oid}`;
+const checkClause = ({ name, definition }: Check) => `CONSTRAINT ${quoteIdentifier(name)} ${definition}`;
+
+function tableSql(table: Table, tables: Tables, later: ReadonlySet<string>): string {
+  const settings = settingsSql(table, tables, later);
+  return settings === '' ? createSql(table, tables, later) : `${createSql(table, tables, later)}; ${settings}`;
+}
+
+function createSql(table: Table, tables: Tables, later: ReadonlySet<string>): string {
+  const body = [
+    ...ownColumns(table, tables).map((column) => columnDefinition(table, column, later)),
+    ...tableConstraints(table, tables, later),
+  ];
+  const parts = [`CREATE ${persistence(table)}TABLE ${quoteTable(table)}`];
+  if (table.type !== null) parts.push(`OF ${table.type}`);
+  if (table.type === null || body.length > 0) parts.push(`(${body.join(', ')})`);
+  if (!standsAlone(table, tables)) parts.push(`INHERITS (${table.parents.map(quoteTable).join(', ')})`);
+  if (table.server !== null) {
+    parts.push(`SERVER ${quoteIdentifier(table.server)}${foreignOptions(table.foreignOptions).clause}`);
+  }
+  if (table.partitionKey !== null) parts.push(`PARTITION BY ${table.partitionKey}`);
+  if (table.accessMethod !== null) parts.push(`USING ${quoteIdentifier(table.accessMethod)}`);
+  return parts.join(' ') + withClause(table.options);
+}
+
+function persistence({ server, unlogged }: Table): string {
+  if (server !== null) return 'FOREIGN ';
+  return unlogged ? 'UNLOGGED ' : '';
+}
 
 /**
  * CREATE TABLE ... INHERITS puts the parents' columns first. A child whose columns stand in another order, since a
  * parent got a column later, is created with all of its columns and becomes a child afterwards, as partitions do:
  * the order of the columns is what SELECT * shows.
  */
-function inheritsAtCreation(row: TableRow, columns: Columns): boolean {
-  const own = (columns.get(row.oid) ?? []).map(({ name }) => name);
-  const inherited = new Set(parentsOf(row).flatMap(({ oid }) => (columns.get(oid) ?? []).map(({ name }) => name)));
-  return [...inherited].every((name, i) => own[i] === name);
+function standsAlone(table: Table, tables: Tables): boolean {
+  if (table.partition || table.parents.length === 0) return true;
+  const own = table.columns.map(({ name }) => name);
+  const inherited = new Set(table.parents.flatMap(({ oid }) => tables.get(oid)?.columns.map(({ name }) => name) ?? []));
+  return ![...inherited].every((name, i) => own[i] === name);
 }
 
-function parentsOf(row: TableRow): Parent[] {
-  return JSON.parse(row.parents) as Parent[];
+/** Columns that CREATE TABLE names: of a typed table those of which there is more to say than the type does. */
+function ownColumns(table: Table, tables: Tables): readonly ColumnRow[] {
+  const { columns } = table;
+  if (table.type !== null) {
+    return columns.filter(
+      ({ not_null, expression, identity }) => not_null === 't' || expression !== null || identity !== '',
+    );
+  }
+  return standsAlone(table, tables) ? columns : columns.filter(({ local }) => local === 't');
 }
 
-function tableSql(row: TableRow, columns: Columns): string {
-  const inherits = inheritsAtCreation(row, columns);
-  const complete = row.partition === 't' || !inherits;
-  const parents = inherits ? parentsOf(row) : [];
-  const options = JSON.parse(row.options) as string[];
-  const body = [
-    ...(columns.get(row.oid) ?? []).filter(({ local }) => complete || local === 't').map(columnDefinition),
-    ...(JSON.parse(row.checks) as Check[])
-      .filter(({ local }) => complete || local)
-      .map(({ name, definition }) => `CONSTRAINT ${quoteIdentifier(name)} ${definition}`),
-  ];
-  const parts = [`CREATE ${row.unlogged === 't' ? 'UNLOGGED ' : ''}TABLE ${quoteTable(row)} (${body.join(', ')})`];
-  if (parents.length > 0) parts.push(`INHERITS (${parents.map(quoteTable).join(', ')})`);
-  if (row.partition_key !== null) parts.push(`PARTITION BY ${row.partition_key}`);
-  if (row.access_method !== null) parts.push(`USING ${quoteIdentifier(row.access_method)}`);
-  if (options.length > 0) parts.push(`WITH (${options.map(storageOption).join(', ')})`);
+function columnDefinition(table: Table, column: ColumnRow, later: ReadonlySet<string>): string {
+  const parts = [quoteIdentifier(column.name), table.type === null ? columnType(column) : 'WITH OPTIONS'];
+  if (column.foreign_options !== '[]') parts.push(foreignOptions(column.foreign_options).clause.trim());
+  if (!later.has(defaultKey(column) ?? '')) parts.push(...valueClause(column));
+  if (column.not_null === 't') parts.push(notNullClause(table, column));
   return parts.join(' ');
 }
 
-/** `name=value` as the catalog holds it. */
-function storageOption(text: string): string {
-  const at = text.indexOf('=');
-  return `${text.slice(0, at)} = ${quoteLiteral(text.slice(at + 1))}`;
+/** Without a name of its own before 18. */
+function notNullClause({ notNulls }: Table, { name }: ColumnRow): string {
+  const named = notNulls.find(({ column }) => column === name);
+  if (!named) return 'NOT NULL';
+  return `CONSTRAINT ${quoteIdentifier(named.name)} NOT NULL${named.noInherit ? ' NO INHERIT' : ''}`;
+}
+
+function tableConstraints(table: Table, tables: Tables, later: ReadonlySet<string>): string[] {
+  const alone = standsAlone(table, tables);
+  const named = new Set(ownColumns(table, tables).map(({ name }) => name));
+  const notNulls = table.notNulls
+    .filter(({ column, local }) => local && !named.has(column))
+    .map(({ name, column, noInherit }) => {
+      const clause = `CONSTRAINT ${quoteIdentifier(name)} NOT NULL ${quoteIdentifier(column)}`;
+      return noInherit ? `${clause} NO INHERIT` : clause;
+    });
+  const checks = table.checks.filter((check) => (alone || check.local) && !later.has(checkKey(check))).map(checkClause);
+  return [...notNulls, ...checks];
+}
+
+/** What CREATE TABLE cannot say of the columns. */
+function settingsSql(table: Table, tables: Tables, later: ReadonlySet<string>): string {
+  const named = new Set(ownColumns(table, tables).map(({ name }) => name));
+  const alter = `ALTER ${table.server === null ? '' : 'FOREIGN '}TABLE ONLY ${quoteTable(table)}`;
+  const changes = table.columns.flatMap((column) => {
+    const inherited = table.type === null && !named.has(column.name);
+    const isLater = later.has(defaultKey(column) ?? '');
+    const known = { ...column, ...(isLater && { expression: null }) };
+    return columnSettings(known, { inherited, notNull: table.notNulls.length === 0 });
+  });
+  const statements = changes.length === 0 ? [] : [`${alter} ${changes.join(', ')}`];
+  for (const { name, options } of table.columns) {
+    // By itself: it takes a weaker lock and is refused beside some other changes.
+    if (options !== null)
+      statements.push(`${alter} ALTER COLUMN ${quoteIdentifier(name)} SET (${storageOptions(options)})`);
+  }
+  return statements.join('; ');
+}
+
+function lateInheritance(table: Table, tables: Tables): DescribedObject[] {
+  if (!standsAlone(table, tables)) return [];
+  return table.parents.map((parent) => ({
+    ...setting(table, `inheritance ${quoteTable(parent)}`, `INHERIT ${quoteTable(parent)}`),
+    section: 'pre-data',
+    kind: 'inheritance',
+    needs: [keyOf(parent)],
+  }));
+}
+
+/** At cutover: until then rows are written as they are at the source, keys included. */
+function identityAlways(table: Table): DescribedObject[] {
+  return table.columns
+    .filter(({ identity, sequence }) => identity === 'a' && sequence !== null)
+    .map(({ name }) => ({
+      ...setting(table, `identity ${name}`, `ALTER COLUMN ${quoteIdentifier(name)} SET GENERATED ALWAYS`),
+      kind: 'identity',
+      name,
+    }));
+}
+
+/** At cutover: it hides rows from whoever writes them and is no owner. */
+function rowSecurity(table: Table): DescribedObject[] {
+  const actions = [
+    ...(table.rowSecurity ? ['ENABLE ROW LEVEL SECURITY'] : []),
+    ...(table.forcedRowSecurity ? ['FORCE ROW LEVEL SECURITY'] : []),
+  ];
+  if (actions.length === 0) return [];
+  return [{ ...setting(table, 'row security', actions.join(', ')), kind: 'row security' }];
+}
+
+function setting(table: Table, suffix: string, action: string): Omit<DescribedObject, 'kind'> {
+  const name: TableName = { schema: table.schema, name: table.name };
+  return {
+    key: `${keyOf(table)}/${suffix}`,
+    section: 'cutover',
+    ...name,
+    table: table.server === null ? name : null,
+    sql: `ALTER TABLE ONLY ${quoteTable(name)} ${action}`,
+    of: keyOf(table),
+  };
 }

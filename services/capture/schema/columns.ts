@@ -3,7 +3,7 @@ import { quoteIdentifier, quoteTable } from '../../../shared/postgres/identifier
 import type { SequenceOptions } from './sequence-options.ts';
 import { sequenceOptions, sequenceOptionsSql } from './sequence-options.ts';
 
-/** A live column of a carried table, as its catalogs describe it; flags are `t` or `f`. */
+/** A live column of a table, as its catalogs describe it; flags are `t` or `f`. */
 export interface ColumnRow {
   relation: string;
   name: string;
@@ -14,23 +14,24 @@ export interface ColumnRow {
   identity: string;
   /** `s` stored, `v` virtual, else empty. */
   generated: string;
+  /** Of its default or generation expression. */
+  expression_oid: string | null;
   expression: string | null;
   not_null: string;
-  /** The name of its not-null constraint, where it is not the one that the server would choose. */
-  not_null_name: string | null;
   local: string;
   /** Of an inherited column: a parent has a default. */
   parent_default: string;
   storage: string | null;
   compression: string;
   statistics: string | null;
+  /** As JSON. */
   options: string | null;
+  /** Of a foreign table's column, as JSON. */
+  foreign_options: string;
   sequence: string | null;
 }
 
-/** Names of not-null constraints came with 18; one that is not validated is added to the table by itself. */
-const notNullName = `(SELECT k.conname FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n'
-  AND k.conkey = ARRAY[a.attnum] AND k.conname <> left(c.relname || '_' || a.attname || '_not_null', 63))`;
+/** A not-null constraint that is not validated is added to the table by itself. */
 const notNullValidated = `AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid
   AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated)`;
 
@@ -38,15 +39,16 @@ function columnsSql(version: number): string {
   return `
   SELECT a.attrelid AS relation, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
     l.collname AS collation, ln.nspname AS collation_schema, a.attidentity AS identity,
-    ${version >= 120_000 ? 'a.attgenerated' : "''"} AS generated, pg_get_expr(d.adbin, d.adrelid) AS expression,
+    ${version >= 120_000 ? 'a.attgenerated' : "''"} AS generated, d.oid AS expression_oid,
+    pg_get_expr(d.adbin, d.adrelid) AS expression,
     a.attnotnull ${version >= 180_000 ? notNullValidated : ''} AS not_null,
-    ${version >= 180_000 ? notNullName : 'NULL'} AS not_null_name,
     a.attislocal OR c.relispartition AS local,
     EXISTS (SELECT FROM pg_inherits i JOIN pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname
       WHERE i.inhrelid = a.attrelid AND p.atthasdef) AS parent_default,
     CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage END AS storage,
     ${version >= 140_000 ? 'a.attcompression' : "''"} AS compression,
     nullif(a.attstattarget, -1) AS statistics, array_to_json(a.attoptions) AS options,
+    coalesce(array_to_json(a.attfdwoptions), '[]') AS foreign_options,
     (SELECT json_build_object('schema', sn.nspname, 'name', sc.relname, 'options', o)
       FROM pg_depend e JOIN pg_class sc ON sc.oid = e.objid JOIN pg_namespace sn ON sn.oid = sc.relnamespace,
         LATERAL (SELECT ${sequenceOptionsSql} FROM pg_sequence s WHERE s.seqrelid = sc.oid) o
@@ -75,22 +77,19 @@ export async function readColumns(
   return byTable;
 }
 
-/** The column in CREATE TABLE. Identity is BY DEFAULT until cutover, so that rows can be written as they are. */
-export function columnDefinition(column: ColumnRow): string {
-  const parts = [quoteIdentifier(column.name), column.type];
-  if (column.collation !== null && column.collation_schema !== null) {
-    parts.push(`COLLATE ${quoteTable({ schema: column.collation_schema, name: column.collation })}`);
-  }
-  parts.push(...valueClause(column));
-  if (column.not_null === 't') {
-    parts.push(
-      column.not_null_name === null ? 'NOT NULL' : `CONSTRAINT ${quoteIdentifier(column.not_null_name)} NOT NULL`,
-    );
-  }
-  return parts.join(' ');
+/** Key of the default's entry in the catalog; none for what is no default. */
+export function defaultKey({ generated, expression, expression_oid: oid }: ColumnRow): string | null {
+  return generated !== '' || expression === null || oid === null ? null : `pg_attrdef:${oid}`;
 }
 
-function valueClause(column: ColumnRow): string[] {
+/** The column's type; in a typed table it has it already. */
+export function columnType(column: ColumnRow): string {
+  if (column.collation === null || column.collation_schema === null) return column.type;
+  return `${column.type} COLLATE ${quoteTable({ schema: column.collation_schema, name: column.collation })}`;
+}
+
+/** Identity is BY DEFAULT until cutover, so that rows can be written as they are. */
+export function valueClause(column: ColumnRow): string[] {
   if (column.generated !== '') {
     return [`GENERATED ALWAYS AS (${column.expression}) ${column.generated === 'v' ? 'VIRTUAL' : 'STORED'}`];
   }
@@ -108,3 +107,31 @@ function identity(sequence: string): string {
 
 /** Numbers of a sequence may be larger than a JSON number holds exactly, so they come as text. */
 type JsonSequence = Omit<SequenceOptions, 'cycle'> & { cycle: boolean };
+
+const storages: Readonly<Record<string, string>> = { p: 'PLAIN', e: 'EXTERNAL', m: 'MAIN', x: 'EXTENDED' };
+const compressions: Readonly<Record<string, string>> = { p: 'pglz', l: 'lz4' };
+
+/**
+ * What CREATE TABLE cannot say of a column, as actions of ALTER TABLE. `inherited`: it is defined by a parent alone;
+ * `notNull`: not-null constraints have no names of their own.
+ */
+export function columnSettings(
+  column: ColumnRow,
+  { inherited, notNull }: { inherited: boolean; notNull: boolean },
+): string[] {
+  const changes = inherited ? inheritedDefault(column) : [];
+  const storage = storages[column.storage ?? ''];
+  const compression = compressions[column.compression];
+  if (inherited && notNull && column.not_null === 't') changes.push('SET NOT NULL');
+  if (storage !== undefined) changes.push(`SET STORAGE ${storage}`);
+  if (compression !== undefined) changes.push(`SET COMPRESSION ${compression}`);
+  if (column.statistics !== null) changes.push(`SET STATISTICS ${column.statistics}`);
+  return changes.map((change) => `ALTER COLUMN ${quoteIdentifier(column.name)} ${change}`);
+}
+
+/** A column that is only inherited gets its parent's default, and its own has to be given again. */
+function inheritedDefault(column: ColumnRow): string[] {
+  if (column.generated !== '') return [];
+  if (column.expression !== null) return [`SET DEFAULT ${column.expression}`];
+  return column.parent_default === 't' ? ['DROP DEFAULT'] : [];
+}
