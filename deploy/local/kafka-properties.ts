@@ -3,6 +3,8 @@ export interface Broker {
   readonly id: number;
   readonly port: number;
   readonly controllerPort: number;
+  /** A second client listener that something stands before: where it listens, and what clients are told. */
+  readonly proxied?: { readonly port: number; readonly advertised: number };
 }
 
 export type KafkaProperties = Readonly<Record<string, string | number | boolean>>;
@@ -17,13 +19,19 @@ export function serverProperties(broker: Broker, all: readonly Broker[], logDir:
 export function brokerProperties(broker: Broker, all: readonly Broker[], logDir: string): KafkaProperties {
   const replicas = Math.min(3, all.length);
   const inSync = Math.max(1, replicas - 1);
+  const { proxied } = broker;
+  const address = (port: number, name = 'PLAINTEXT') => `${name}://127.0.0.1:${port}`;
+  const listeners = [address(broker.port), ...(proxied ? [address(proxied.port, 'PROXIED')] : [])];
+  const advertised = [address(broker.port), ...(proxied ? [address(proxied.advertised, 'PROXIED')] : [])];
   return {
     'process.roles': 'broker,controller',
     'node.id': broker.id,
     'controller.quorum.voters': all.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(','),
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
-    listeners: `PLAINTEXT://127.0.0.1:${broker.port},CONTROLLER://127.0.0.1:${broker.controllerPort}`,
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    listeners: [...listeners, address(broker.controllerPort, 'CONTROLLER')].join(','),
+    'advertised.listeners': advertised.join(','),
     'log.dirs': logDir,
     'auto.create.topics.enable': false,
     'unclean.leader.election.enable': false,

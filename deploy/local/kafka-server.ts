@@ -16,6 +16,8 @@ export interface KafkaOptions {
   readonly dataDir: string;
   /** Of the brokers' client listeners; default, and where taken: free ones. */
   readonly ports?: readonly number[];
+  /** For each broker a port that clients of its second listener are told: of what stands before it. */
+  readonly advertised?: readonly number[];
   /** Called when the processes run, before they answer. */
   readonly onLaunch?: (server: KafkaServer) => void;
 }
@@ -24,6 +26,8 @@ export interface KafkaBroker {
   /** As Kafka knows it: 1, 2, 3. */
   readonly id: number;
   readonly port: number;
+  /** Where the second listener is, when there is one. */
+  readonly proxiedPort: number | null;
   readonly pid: number;
   readonly process: LocalProcess;
   readonly log: string;
@@ -48,7 +52,13 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaServer> {
   }
   const layout: Broker[] = [];
   for (let id = 1; id <= options.brokers; id++) {
-    layout.push({ id, port: await freePort(options.ports?.[id - 1]), controllerPort: await freePort() });
+    const advertised = options.advertised?.[id - 1];
+    layout.push({
+      id,
+      port: await freePort(options.ports?.[id - 1]),
+      controllerPort: await freePort(),
+      ...(advertised === undefined ? {} : { proxied: { port: await freePort(), advertised } }),
+    });
   }
   await Promise.all(layout.map((broker) => prepare(broker, layout, options.dataDir)));
   const processes = await Promise.all(layout.map((broker) => start(broker, options.dataDir)));
@@ -71,6 +81,7 @@ function handle(broker: Broker, dataDir: string, process: LocalProcess): KafkaBr
   return {
     id: broker.id,
     port: broker.port,
+    proxiedPort: broker.proxied?.port ?? null,
     log: logOf(broker, dataDir),
     get process() {
       return running;

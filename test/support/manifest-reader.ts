@@ -29,9 +29,11 @@ export interface TopicsReport {
   readonly leftOver: number;
   readonly ignoredManifestRecords: number;
   readonly problems: readonly string[];
+  /** The events that count, in order of position. */
+  readonly listed: readonly ListedEvent[];
 }
 
-interface ListedEvent {
+export interface ListedEvent {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
@@ -100,6 +102,7 @@ class TopicsCheck {
       leftOver: stored.reduce((sum, [, records]) => sum + records.length, 0) - this.#listed,
       ignoredManifestRecords: log.ignored,
       problems: this.#problems,
+      listed: events,
     };
   }
 

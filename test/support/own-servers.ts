@@ -19,9 +19,11 @@ export function ownPostgres(options: Omit<PostgresOptions, 'dataDir'> = {}): Pro
   return own('postgres', start, (server) => server.kill());
 }
 
-export function ownKafka(brokers: 1 | 3 = 1): Promise<Own<KafkaServer>> {
+/** `advertised`: ports that something listens at, before each broker. */
+export function ownKafka(brokers: 1 | 3 = 1, advertised?: readonly number[]): Promise<Own<KafkaServer>> {
+  const options = { brokers, ...(advertised ? { advertised } : {}) };
   const killAll = (server: KafkaServer) => Promise.all(server.brokers.map((broker) => broker.kill()));
-  return own('kafka', (dataDir) => startKafka({ brokers, dataDir }), killAll);
+  return own('kafka', (dataDir) => startKafka({ ...options, dataDir }), killAll);
 }
 
 export function ownRegistry(): Promise<Own<RegistryServer>> {

@@ -20,6 +20,11 @@ export class Random {
     return low + Math.floor(this.next() * (high - low));
   }
 
+  /** A stream of its own: how much of it is used leaves this one as it is. */
+  fork(): Random {
+    return new Random(this.integer(0, 2 ** 32));
+  }
+
   chance(probability: number): boolean {
     return this.next() < probability;
   }

@@ -6,7 +6,17 @@ import { Random } from './random.ts';
 import { workloadRows, workloadSchema } from './workload-schema.ts';
 import { workloadTransactions } from './workload-transactions.ts';
 
+/** What one client does; an error that clients make for each other rolls its transaction back. */
+export interface ClientWork {
+  /** On each new connection. */
+  begin(client: pg.Client): Promise<void>;
+  /** One transaction, from BEGIN to its end; says whether it was committed. */
+  transaction(client: pg.Client, random: Random): Promise<boolean>;
+}
+
 export interface WorkloadOptions {
+  /** Default: the shop's. */
+  readonly work?: (client: number) => ClientWork;
   /** What each client does follows from it; how clients interleave does not. */
   readonly seed: number;
   /** Connections that write at the same time; default: 3. */
@@ -38,11 +48,12 @@ export class Workload implements AsyncDisposable {
   readonly #counts = { committed: 0, rolledBack: 0, refused: 0, reconnected: 0 };
   #failure: unknown;
 
-  constructor(url: string, { seed, clients = 3, transactionsPerSecond = Number.POSITIVE_INFINITY }: WorkloadOptions) {
+  constructor(url: string, options: WorkloadOptions) {
+    const { seed, clients = 3, transactionsPerSecond = Number.POSITIVE_INFINITY, work = () => shopWork } = options;
     this.#url = url;
     const pauseMs = (1_000 * clients) / transactionsPerSecond;
     this.#clients = Array.from({ length: clients }, (_, index) =>
-      this.#run(new Random(seed * 1_000 + index), pauseMs).catch((error: unknown) => {
+      this.#run(work(index), new Random(seed * 1_000 + index), pauseMs).catch((error: unknown) => {
         this.#failure ??= error;
       }),
     );
@@ -74,14 +85,15 @@ export class Workload implements AsyncDisposable {
     await Promise.all(this.#clients);
   }
 
-  async #run(random: Random, pauseMs: number): Promise<void> {
+  async #run(work: ClientWork, random: Random, pauseMs: number): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       const client = await this.#connect();
       if (!client) return;
       try {
+        await work.begin(client);
         while (!signal.aborted) {
-          await this.#transaction(client, random);
+          await this.#transaction(client, work, random);
           if (pauseMs > 0) await delay(pauseMs * 2 * random.next(), undefined, { signal }).catch(() => {});
         }
       } catch (error) {
@@ -110,15 +122,10 @@ export class Workload implements AsyncDisposable {
     return null;
   }
 
-  async #transaction(client: pg.Client, random: Random): Promise<void> {
-    const work = random.weighted(workloadTransactions);
-    const abandon = random.chance(0.05);
+  async #transaction(client: pg.Client, work: ClientWork, random: Random): Promise<void> {
     try {
-      await client.query('BEGIN');
-      await work(client, random);
-      await client.query(abandon ? 'ROLLBACK' : 'COMMIT');
-      if (abandon) this.#counts.rolledBack++;
-      else this.#counts.committed++;
+      if (await work.transaction(client, random)) this.#counts.committed++;
+      else this.#counts.rolledBack++;
     } catch (error) {
       if (!isRefusal(error)) throw error;
       await client.query('ROLLBACK');
@@ -126,6 +133,18 @@ export class Workload implements AsyncDisposable {
     }
   }
 }
+
+const shopWork: ClientWork = {
+  begin: async () => {},
+  async transaction(client, random) {
+    const work = random.weighted(workloadTransactions);
+    const abandon = random.chance(0.05);
+    await client.query('BEGIN');
+    await work(client, random);
+    await client.query(abandon ? 'ROLLBACK' : 'COMMIT');
+    return !abandon;
+  },
+};
 
 /** Integrity (23), deadlock and serialization (40), lock time-outs (55): what concurrent clients do to each other. */
 function isRefusal(error: unknown): boolean {
