@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { SluiceError } from '../errors.ts';
 import { placed, postgresFailure, sqlstate } from './failure.ts';
+import { watchSession } from './session-watch.ts';
 import { type TlsSettings, tlsOptions } from './tls.ts';
 
 /** One end of a task, as resolved from the task definition: secrets are already read. */
@@ -103,13 +104,29 @@ function allowsPlaintext(endpoint: PostgresEndpoint, failure: SluiceError): bool
   return failure.code === 'POSTGRES_TLS_FAILED' || sqlstate(failure) === '28000';
 }
 
+const END_MS = 2_000;
+
+class Session extends pg.Client {
+  /** Does not wait for ever for a server that does not say goodbye. */
+  override async end(): Promise<void> {
+    const timer = setTimeout(() => this.connection.stream.destroy(), END_MS);
+    try {
+      await super.end();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
 async function connectOnce(endpoint: PostgresEndpoint, options: ConnectOptions): Promise<pg.Client> {
-  const client = new pg.Client(clientConfig(endpoint, options));
+  const config = clientConfig(endpoint, options);
+  const client = new Session(config);
   // An idle connection that breaks must not end the process: the next query reports it.
   client.on('error', () => undefined);
   await client.connect();
   try {
     await client.query(newerSettings);
+    await watchSession(client, config);
   } catch (error) {
     await client.end().catch(() => undefined);
     throw error;

@@ -25,7 +25,7 @@ describe('faults at random', () => {
         expect(after).toBeGreaterThan(before);
         expect(final).toBeGreaterThan(after);
       },
-      (120 + rounds * 60) * 1_000,
+      (300 + rounds * 120) * 1_000,
     );
   }
 });

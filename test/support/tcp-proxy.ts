@@ -10,7 +10,8 @@ export type Direction = 'up' | 'down' | 'both';
  * - reset: each ends by RST
  * - delay: each piece of data waits so long
  * - throttle: so many bytes a second
- * - black-hole: data and FIN are swallowed; a connection that it met stays dead for ever, also after `heal`
+ * - black-hole: data and FIN are swallowed; a connection that it met stays dead for ever, also after `heal`.
+ *   The server's end breaks after a while, as its TCP keepalives would find out; the client hears nothing.
  * - half-close: a FIN goes that way, and nothing more
  */
 export type NetworkFault =
@@ -33,6 +34,9 @@ export interface ProxyCounts {
   /** Pieces of data that were delayed or throttled. */
   readonly slowed: number;
 }
+
+/** As with tcp_keepalives_idle 10, interval 5, count 3. */
+const SERVER_NOTICES_MS = 25_000;
 
 type Counts = { -readonly [Name in keyof ProxyCounts]: number };
 
@@ -126,7 +130,11 @@ class Link {
       return;
     }
     if (fault.kind === 'half-close') this.#counts.halfClosed++;
-    if (fault.kind === 'black-hole') this.#counts.blackHoled++;
+    if (fault.kind === 'black-hole') {
+      this.#counts.blackHoled++;
+      const timer = setTimeout(() => this.#serverNotices(), SERVER_NOTICES_MS).unref();
+      this.#server.once('close', () => clearTimeout(timer));
+    }
     if (fault.direction !== 'down') this.#up.meet(fault);
     if (fault.direction !== 'up') this.#down.meet(fault);
   }
@@ -139,6 +147,11 @@ class Link {
   destroy(): void {
     this.#client.destroy();
     this.#server.destroy();
+  }
+
+  #serverNotices(): void {
+    if (this.#down.dead) this.#server.resetAndDestroy();
+    else this.#reset();
   }
 
   #reset(): void {
@@ -154,10 +167,12 @@ class Pipe {
   /** Nothing passes any more, nor does the end. */
   dead = false;
   readonly #to: Socket;
+  readonly #closed: Promise<void>;
   readonly #counts: Counts;
 
   constructor(from: Socket, to: Socket, counts: Counts) {
     this.#to = to;
+    this.#closed = new Promise((resolve) => to.once('close', () => resolve()));
     this.#counts = counts;
     // Its errors are the link's.
     this.#run(from).catch(() => undefined);
@@ -173,10 +188,13 @@ class Pipe {
   }
 
   async #run(from: Socket): Promise<void> {
-    for await (const data of from as AsyncIterable<Buffer>) {
+    // An iterator that ends would destroy the socket, and with it the other way.
+    for await (const data of from.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       await this.#wait(data.length);
       if (this.dead) this.#counts.swallowed += data.length;
-      else if (!this.#to.write(data)) await Promise.race([once(this.#to, 'drain'), once(this.#to, 'close')]);
+      else if (!this.#to.write(data)) {
+        await Promise.race([new Promise<void>((resolve) => this.#to.once('drain', () => resolve())), this.#closed]);
+      }
     }
     if (!this.dead) this.#to.end();
   }

@@ -8,7 +8,6 @@ export class Migrate implements AsyncDisposable {
   readonly #args: readonly string[];
   readonly #log: (line: string) => void;
   #process: SluiceProcess | null = null;
-  #startedAt = 0;
   /** How often it was started. */
   starts = 0;
   /** Services that it said were killed by SIGKILL. */
@@ -25,7 +24,6 @@ export class Migrate implements AsyncDisposable {
     if (this.#process?.running) return;
     await this.#forget();
     this.#process = sluice(['migrate', ...this.#args], { env: { SLUICE_LOG: 'info', ...env } });
-    this.#startedAt = Date.now();
     this.starts++;
   }
 
@@ -76,8 +74,8 @@ export class Migrate implements AsyncDisposable {
 
   #check(): void {
     if (!this.#process || this.#process.running) return;
-    const early = Date.now() - this.#startedAt < 60_000;
-    if (early && /^error \w+_UNREACHABLE: /m.test(this.#process.stderr)) {
+    const worked = /data migration|schema migration/.test(this.#process.output);
+    if (!worked && /^error \w+_UNREACHABLE: /m.test(this.#process.stderr)) {
       this.#log(`migrate found something out of reach when it started: ${lastLine(this.#process.stderr)}`);
       return;
     }
@@ -86,6 +84,7 @@ export class Migrate implements AsyncDisposable {
 
   async #forget(): Promise<void> {
     this.#killedBefore += killsIn(this.#process?.output ?? '');
+    if (this.#process && process.env['SLUICE_SEED']) this.#log(`what migrate said:\n${this.#process.output}`);
     await this.#process?.[Symbol.asyncDispose]();
     this.#process = null;
   }

@@ -40,7 +40,7 @@ export interface RunReport {
 
 const CLIENTS = 4;
 /** Longest without progress once nothing is broken any more: what waits longer hangs. */
-const PATIENCE_MS = 180_000;
+const PATIENCE_MS = 240_000;
 
 /**
  * One run: a generated schema and load, faults, then the same rows at both ends, topics in which nothing is missing or
