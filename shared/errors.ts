@@ -283,6 +283,10 @@ export const errorCatalogue = {
     'The destination refused a change.',
     "Read the server's message and the named table and position; after the cause is removed, start again.",
   ),
+  DESTINATION_CONFLICT: stop(
+    'A change met other rows at the destination than at the source, and sink.conflicts is stop.',
+    'Mend the named row at the destination (remove it, or put back what is missing), then start the task again.',
+  ),
   DESTINATION_CUT_OVER: stop(
     'The task was cut over: the destination is the live database now.',
     'Nothing is to be done; release the task when it is no longer needed.',

@@ -100,6 +100,7 @@ async function streamChanges(
   const typeNames = await readTypeNames(source, tables);
   const { from, position, again } = streamStart(start);
   const stream = new ChangeStream({
+    batchEvents: task.tuning.batchEvents,
     connection: replication,
     start: { slot: writer.state.slot?.name ?? '', options: streamOptions, from },
     position,

@@ -63,8 +63,10 @@ export async function streamStage(context: StageContext, applied: AppliedPositio
   const foreignKeys = new ForeignKeys(context, reads);
   await announce(context, 'incremental data migration', '');
   await foreignKeys.createWhenDue(applied);
+  const { conflicts } = task.sink;
+  const { fold, applyEvents } = task.tuning;
   const ended = await applyStream({
-    context: { client, destination, targets: new TableTargets(control, concern), log },
+    context: { client, destination, targets: new TableTargets(control, concern), conflicts, fold, log },
     control,
     destination,
     feed,
@@ -72,6 +74,7 @@ export async function streamStage(context: StageContext, applied: AppliedPositio
     requests,
     bell,
     applied,
+    groupEvents: applyEvents,
     onAdvance: (position) => foreignKeys.createWhenDue(position),
     log,
     signal,

@@ -39,6 +39,7 @@ const taskOptions: readonly TaskOption[] = [
   { flags: '--exclude-table <list>', help: 'tables to leave out', path: ['tables', 'exclude'], list: true },
   { flags: '--replica-identity <how>', help: 'keep (default) or full', path: ['source', 'replicaIdentity'] },
   { flags: '--sink-name <name>', help: 'name of this destination (default: main)', path: ['sink', 'name'] },
+  { flags: '--conflicts <policy>', help: 'overwrite (default), stop or ignore', path: ['sink', 'conflicts'] },
   { flags: '--brokers <list>', help: 'Kafka brokers, as host:port', path: ['kafka', 'brokers'], list: true },
   { flags: '--registry <url>', help: 'schema registry (Confluent API)', path: ['kafka', 'registry', 'url'] },
 ];

@@ -83,6 +83,30 @@ export type MigrationType = (typeof migrationTypes)[number];
 export const existingModes = ['precheck', 'ignore'] as const;
 export type ExistingMode = (typeof existingModes)[number];
 
+export const conflictPolicies = ['overwrite', 'stop', 'ignore'] as const;
+export type ConflictPolicy = (typeof conflictPolicies)[number];
+
+export const tuningDefinition = z.strictObject({
+  batchEvents: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(5_000)
+    .describe('events of a batch, at most; a larger source transaction is cut into parts'),
+  applyEvents: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(20_000)
+    .describe('events that one destination transaction gathers, at most; a source transaction is never cut'),
+  fold: z
+    .boolean()
+    .default(true)
+    .describe('false applies each change by a statement of its own, in order: slow; for comparison and diagnosis'),
+});
+
 export const TASK_NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 export const SINK_NAME = TASK_NAME;
 
@@ -144,6 +168,13 @@ export const taskDefinition = z.strictObject({
         .default('main')
         .describe('tells the sinks of one capture apart'),
       tables: selection.optional().describe('the tables this sink takes, of those the capture publishes'),
+      conflicts: z
+        .enum(conflictPolicies)
+        .default('overwrite')
+        .describe(
+          'a streamed insert meets an existing row, an update or delete meets none: overwrite the row and count the ' +
+            'others, stop at any of them, or ignore them all; what is ignored or not met is counted',
+        ),
     })
     .optional()
     .describe('this destination, beside other sinks of the same capture'),
@@ -154,6 +185,7 @@ export const taskDefinition = z.strictObject({
       load: z.number().int().min(1).max(64).default(4).describe('connections that load the destination'),
     })
     .optional(),
+  tuning: tuningDefinition.optional(),
 });
 
 export type TaskDefinition = z.output<typeof taskDefinition>;

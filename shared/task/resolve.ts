@@ -8,12 +8,15 @@ import { defaultTaskName } from './name.ts';
 import { type PostgresUrl, parsePostgresUrl } from './postgres-url.ts';
 import { type Environment, FileReader } from './references.ts';
 import type { NameFilter, SchemaOptions, Task } from './task.ts';
+import type { NameFilter, Task } from './task.ts';
+import { resolveTuning } from './tuning.ts';
 
 type EndpointDefinition = TaskDefinition['destination'];
 
 /**
  * Makes a Task of a definition: checks it, takes URLs apart, reads secrets, certificates and keys, fills in defaults.
- * Paths are relative to the working directory. Of the environment only what the definition references is read.
+ * Paths are relative to the working directory. Of the environment only what the definition references is read,
+ * and SLUICE_TUNING.
  * @throws SluiceError CONFIG_INVALID naming everything that is wrong, each with its path.
  */
 export async function resolveTask(definition: unknown, env: Environment): Promise<Task> {
@@ -25,6 +28,7 @@ export async function resolveTask(definition: unknown, env: Environment): Promis
   const kafka = await resolveKafka(checked.kafka, reader);
   if (source && destination) checkEnds(source, destination, issues);
   checkTypes(checked.types, issues);
+  const tuning = resolveTuning(checked.tuning, env, issues);
   issues.throwIfAny();
   if (!source || !destination || !kafka) throw new TypeError('an unresolved part without an issue');
   return deepFreeze({
@@ -38,6 +42,7 @@ export async function resolveTask(definition: unknown, env: Environment): Promis
     sink: {
       name: checked.sink?.name ?? 'main',
       tables: checked.sink?.tables ? nameFilter(checked.sink.tables) : null,
+      conflicts: checked.sink?.conflicts ?? 'overwrite',
     },
     types: new Set(checked.types),
     existing: checked.existing,
@@ -46,6 +51,7 @@ export async function resolveTask(definition: unknown, env: Environment): Promis
     kafka,
     snapshotParallelism: checked.parallelism?.snapshot ?? 4,
     loadParallelism: checked.parallelism?.load ?? 4,
+    tuning,
   });
 }
 

@@ -1,5 +1,5 @@
 import type { PostgresEndpoint } from '../postgres/connection.ts';
-import type { ExistingMode, MigrationType } from './definition.ts';
+import type { ConflictPolicy, ExistingMode, MigrationType } from './definition.ts';
 
 /** A task as the services run it: resolved, validated, frozen; every secret is read already. */
 export interface Task {
@@ -14,6 +14,14 @@ export interface Task {
   readonly kafka: KafkaSettings;
   readonly snapshotParallelism: number;
   readonly loadParallelism: number;
+  readonly tuning: Tuning;
+}
+
+/** Sizes that change nothing of what is written. */
+export interface Tuning {
+  readonly batchEvents: number;
+  readonly applyEvents: number;
+  readonly fold: boolean;
 }
 
 export interface SourceSettings {
@@ -26,6 +34,7 @@ export interface SinkSettings {
   readonly name: string;
   /** null: everything that the capture publishes. */
   readonly tables: NameFilter | null;
+  readonly conflicts: ConflictPolicy;
 }
 
 /** Patterns of names; an empty include means all. */

@@ -1,79 +1,30 @@
 import fc from 'fast-check';
-import type pg from 'pg';
-import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { applyWork } from '../../services/sink-postgres/apply/destination-transaction.ts';
-import { TableTargets } from '../../services/sink-postgres/apply/table-targets.ts';
-import {
-  type AppliedPosition,
-  createPosition,
-  readPosition,
-} from '../../services/sink-postgres/bookkeeping/position.ts';
-import { type Destination, openSession, openWriter } from '../../services/sink-postgres/bookkeeping/session.ts';
-import { createBookkeeping } from '../../services/sink-postgres/bookkeeping/tables.ts';
-import {
-  type Change,
-  type ChangeEvent,
-  type TableShape,
-  type Tuple,
-  UNKNOWN,
-} from '../../shared/envelope/change-event.ts';
-import { type Lsn, ZERO_LSN } from '../../shared/postgres/lsn.ts';
+import { readPosition } from '../../services/sink-postgres/bookkeeping/position.ts';
+import { type Change, type TableShape, type Tuple, UNKNOWN } from '../../shared/envelope/change-event.ts';
 import { type TestContext, testContext } from '../support/context.ts';
-import { postgresEndpoint } from '../support/postgres-endpoint.ts';
+import { TestApplier } from '../support/sink-applier.ts';
 import { EventLog, insert, remove, tableShape, truncate, update } from '../support/sink-events.ts';
 
-const log = pino({ level: 'silent' });
+let applier: TestApplier;
 let ctx: TestContext;
-let destination: Destination;
-let control: pg.Client;
-let client: pg.Client;
-let believed: AppliedPosition;
 let events: EventLog;
-let targets: TableTargets;
+const apply: TestApplier['apply'] = (...transactions) => applier.apply(...transactions);
 
 beforeAll(async () => {
   ctx = await testContext();
-  destination = { endpoint: postgresEndpoint(ctx.destination.url), identity: { task: ctx.task, sink: 'main' } };
-  control = await openSession(destination, 'control');
-  await createBookkeeping(control);
-  client = await openWriter(destination, { role: 'apply', replicaRole: true });
+  applier = await TestApplier.open(ctx);
 });
 
 afterAll(async () => {
-  await client.end();
-  await control.end();
+  await applier.close();
   await ctx[Symbol.asyncDispose]();
 });
 
 beforeEach(async () => {
-  await ctx.destination.query('DELETE FROM sluice.position');
-  believed = {
-    ...{ incarnation: 'i', clusterId: 'c', epoch: 'e', batch: 0n, position: 0n, manifestOffset: 0n },
-    ...{ lsn: ZERO_LSN, commitTime: null },
-  };
-  await createPosition(control, destination.identity, believed);
-  events = new EventLog();
-  targets = new TableTargets(control, { takes: () => true, read: () => null });
+  await applier.reset();
+  events = applier.events;
 });
-
-/** Applies whole source transactions in one destination transaction. */
-async function apply(...transactions: (readonly (readonly [TableShape, Change])[])[]) {
-  const all = transactions.flatMap((changes) => events.transaction(changes));
-  return await applyEvents(all, transactions.length);
-}
-
-async function applyEvents(all: ChangeEvent[], transactions: number) {
-  const { transaction, position } = all.at(-1)!;
-  const next = { ...believed, batch: believed.batch + 1n, position, lsn: transaction.commitLsn as Lsn };
-  const parts = async function* () {
-    yield all;
-  };
-  const work = { parts, next: { ...next, commitTime: transaction.commitTime }, transactions, large: false };
-  const applied = await applyWork({ client, destination, targets, log }, believed, work);
-  believed = work.next;
-  return applied;
-}
 
 const rows = async (sql: string) => (await ctx.destination.query(sql)).map((row) => Object.values(row));
 
@@ -124,7 +75,7 @@ describe('apply', () => {
     ]) {
       const refused = { code: 'DESTINATION_ROW_REFUSED', message: expect.stringContaining('key id=1, position') };
       await expect(apply([[shape, insert(row)]])).rejects.toMatchObject(refused);
-      events = new EventLog();
+      applier.events = new EventLog();
     }
     expect(await rows('SELECT * FROM narrow')).toEqual([]);
   });
@@ -214,7 +165,7 @@ describe('apply', () => {
     const message = expect.stringMatching(/"public"\."checked" key id=2, position 2, commit LSN 0\/4B0: .*check/);
     await expect(failing).rejects.toMatchObject({ code: 'DESTINATION_ROW_REFUSED', message });
     expect(await rows('SELECT * FROM checked')).toEqual([]);
-    expect((await readPosition(control, destination.identity))?.position).toBe(0n);
+    expect((await readPosition(applier.control, applier.destination.identity))?.position).toBe(0n);
   });
 
   test('what another sink moved is not touched', async () => {
@@ -291,7 +242,7 @@ describe('apply', () => {
       [parent, insert(['2'])],
       [child, change],
     ]);
-    await applyEvents(
+    await applier.applyEvents(
       [both[0]!, { ...both[2]!, ordinal: both[0]!.ordinal }, both[1]!].map((event, i) => ({
         ...event,
         position: BigInt(i + 1),

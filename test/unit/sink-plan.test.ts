@@ -33,7 +33,11 @@ function planned(...changes: Change[]): Step[] {
 function short(step: Step): unknown[] {
   switch (step.kind) {
     case 'delete':
-      return ['delete', step.rows.map(([id]) => id), step.expected];
+      return ['delete', step.rows.map(([id]) => id)];
+    case 'sweep':
+      return ['sweep', step.rows.map(([id]) => id)];
+    case 'alter':
+      return ['alter', step.rows.map(({ before, after }) => [before, after])];
     case 'update':
       return ['update', step.set, step.rows];
     case 'insert':
@@ -56,7 +60,7 @@ describe('plan', () => {
       insert(['4', 'd', 'w']),
     );
     expect(steps.map(short)).toEqual([
-      ['delete', ['2'], 1],
+      ['delete', ['2']],
       ['update', [1, 2], [['3', 'c', 'z']]],
       [
         'insert',
@@ -96,10 +100,8 @@ describe('plan', () => {
     ]);
   });
 
-  test('a row that came and went is deleted without being expected', () => {
-    expect(planned(insert(['1', 'a', 'x']), remove(['1', UNKNOWN, UNKNOWN])).map(short)).toEqual([
-      ['delete', ['1'], 0],
-    ]);
+  test('a row that came and went is swept: it should not be there', () => {
+    expect(planned(insert(['1', 'a', 'x']), remove(['1', UNKNOWN, UNKNOWN])).map(short)).toEqual([['sweep', ['1']]]);
   });
 
   test('a row deleted and inserted again is both, and counted once', () => {
@@ -110,7 +112,7 @@ describe('plan', () => {
       insert(['1', 'b', 'y']),
     );
     expect(steps.map(short)).toEqual([
-      ['delete', ['1'], 1],
+      ['delete', ['1']],
       ['insert', [['1', 'b', 'y']]],
     ]);
   });
@@ -146,7 +148,7 @@ describe('plan', () => {
   test('what does not follow from the folded change begins a new run', () => {
     const steps = planned(remove(['1', UNKNOWN, UNKNOWN]), update(['1', 'a', 'x']));
     expect(steps.map(short)).toEqual([
-      ['delete', ['1'], 1],
+      ['delete', ['1']],
       ['update', [1, 2], [['1', 'a', 'x']]],
     ]);
   });
@@ -167,12 +169,14 @@ describe('plan', () => {
     ]);
   });
 
-  test('without a key changes fold as a bag of rows: so many of each go, so many come', () => {
+  test('without a key changes fold as fates of rows, whichever of equal ones', () => {
     const changes = [
       insert(['1', 'a']),
       insert(['1', 'a']),
       update(['2', 'a'], ['1', 'a']),
       remove(['1', 'a']),
+      update(['5', 'x'], ['4', 'x']),
+      update(['6', 'x'], ['5', 'x']),
       remove(['9', 'z']),
       remove(['9', 'z']),
       insert(['3', null]),
@@ -183,6 +187,15 @@ describe('plan', () => {
         [
           ['9', 'z'],
           ['9', 'z'],
+        ],
+      ],
+      [
+        'alter',
+        [
+          [
+            ['4', 'x'],
+            ['6', 'x'],
+          ],
         ],
       ],
       [
@@ -198,8 +211,15 @@ describe('plan', () => {
   test('without a key a value that the WAL did not carry is the one of the old row', () => {
     const changes = [update(['2', UNKNOWN], ['1', 'big'])].map((change): [TableShape, Change] => [loose, change]);
     expect(plan(new EventLog().transaction(changes), targets).map(short)).toEqual([
-      ['remove', [['1', 'big']]],
-      ['insert', [['2', 'big']]],
+      [
+        'alter',
+        [
+          [
+            ['1', 'big'],
+            ['2', 'big'],
+          ],
+        ],
+      ],
     ]);
   });
 });

@@ -26,11 +26,13 @@ export interface ChangeStreamOptions {
   readonly producer: Producer;
   readonly encoder: BatchEncoder;
   readonly writer: ManifestWriter;
+  /** Of a batch, at most. */
+  readonly batchEvents: number;
   readonly statusMilliseconds: number;
   readonly heartbeatMilliseconds: number;
 }
 
-const BATCH_LIMITS = { events: 5_000, bytes: 8 * 1024 * 1024 };
+const BATCH_BYTES = 8 * 1024 * 1024;
 /** Bytes received and not yet counted, at which the socket is left unread. */
 const IN_FLIGHT_BYTES = 32 * 1024 * 1024;
 /** What a decoded event takes beside the bytes of its message. */
@@ -63,7 +65,7 @@ export class ChangeStream implements WalReceiver {
   constructor(options: ChangeStreamOptions) {
     const { connection, writer, producer, encoder } = options;
     this.#options = options;
-    this.#builder = new BatchBuilder(BATCH_LIMITS, writer.state.lsn);
+    this.#builder = new BatchBuilder({ events: options.batchEvents, bytes: BATCH_BYTES }, writer.state.lsn);
     const byOid = new Map(options.tables.map((table) => [table.shape.oid, table]));
     const { position, shapeRule } = options;
     this.#assembler = new TransactionAssembler({ tables: byOid, position, receiver: this.#builder, shapeRule });

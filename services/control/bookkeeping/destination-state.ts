@@ -14,6 +14,17 @@ export interface AppliedPosition {
   readonly events: bigint;
   readonly transactions: bigint;
   readonly conflicts: bigint;
+  readonly lastConflict: LastConflict | null;
+}
+
+/** The newest change that met other rows than at the source. */
+export interface LastConflict {
+  /** What it was: insert, update, delete, or key for an update of the key. */
+  readonly kind: string;
+  readonly schema: string;
+  readonly table: string;
+  readonly position: string;
+  readonly commitLsn: string;
 }
 
 export interface SinkState {
@@ -75,8 +86,8 @@ export async function hasBookkeeping(client: pg.Client): Promise<boolean> {
 async function readApplied(client: pg.Client, key: string[]): Promise<AppliedPosition | null> {
   const { rows } = await client.query(
     `SELECT batch, "position", lsn, (extract(epoch FROM commit_time) * 1000)::bigint AS commit_ms,
-            events, transactions, conflicts
-     FROM sluice.position WHERE task = $1 AND sink = $2`,
+            events, transactions, conflicts, to_jsonb(p) -> 'last_conflict' AS last_conflict
+     FROM sluice.position p WHERE task = $1 AND sink = $2`,
     key,
   );
   const [row] = rows as Record<string, string | null>[];
@@ -89,6 +100,7 @@ async function readApplied(client: pg.Client, key: string[]): Promise<AppliedPos
     events: BigInt(row.events ?? 0),
     transactions: BigInt(row.transactions ?? 0),
     conflicts: BigInt(row.conflicts ?? 0),
+    lastConflict: row.last_conflict == null ? null : (JSON.parse(row.last_conflict) as LastConflict | null),
   };
 }
 

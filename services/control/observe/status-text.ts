@@ -16,7 +16,7 @@ export function statusText(status: TaskStatus): string {
   ];
   if (status.epoch)
     lines.push(`capture      epoch ${status.epoch.id}, since ${status.epoch.startedAt} on ${status.epoch.host}`);
-  if (status.conflicts > 0n) lines.push(`conflicts    ${status.conflicts} updates or deletes met no row`);
+  if (status.conflicts > 0n) lines.push(`conflicts    ${conflictsText(status)}`);
   for (const { section, done, total } of status.sections) lines.push(`objects      ${section}: ${done} of ${total}`);
   for (const sentence of status.waitsFor) lines.push(`waits        ${sentence}`);
   for (const { what, message } of status.unavailable) lines.push(`unavailable  ${what}: ${message}`);
@@ -27,6 +27,13 @@ export function statusText(status: TaskStatus): string {
     );
   }
   return [...lines, ...tableLines(status.tables)].join('\n');
+}
+
+function conflictsText({ conflicts, lastConflict }: TaskStatus): string {
+  const changes = `${conflicts} changes met other rows than at the source`;
+  if (!lastConflict) return changes;
+  const { kind, schema, table, position, commitLsn } = lastConflict;
+  return `${changes}, last ${kind} of ${schema}.${table}, position ${position}, commit LSN ${commitLsn}`;
 }
 
 function slotText(slot: NonNullable<TaskStatus['slot']>): string {

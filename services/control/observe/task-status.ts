@@ -2,7 +2,7 @@ import type { ManifestState } from '../../../shared/envelope/fold.ts';
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
 import { formatLsn, maxLsn, ZERO_LSN } from '../../../shared/postgres/lsn.ts';
 import type { Task } from '../../../shared/task/task.ts';
-import type { DestinationState, Phase } from '../bookkeeping/destination-state.ts';
+import type { DestinationState, LastConflict, Phase } from '../bookkeeping/destination-state.ts';
 import { type Lag, lagOf } from './lag.ts';
 import type { SourceState } from './source-state.ts';
 import { waits } from './waits.ts';
@@ -53,6 +53,7 @@ export interface TaskStatus {
   readonly positions: { readonly published: bigint; readonly applied: bigint };
   readonly transactions: { readonly published: bigint; readonly applied: bigint };
   readonly conflicts: bigint;
+  readonly lastConflict: LastConflict | null;
   readonly lsn: { readonly source: string | null; readonly published: string | null; readonly applied: string | null };
   /** null before the stream can be applied, and for a task without one. */
   readonly lag: Lag | null;
@@ -94,6 +95,7 @@ export function taskStatus(task: Task, seen: Observation): TaskStatus {
     positions: { published: state?.complete.position ?? 0n, applied: applied?.position ?? 0n },
     transactions: { published: seen.manifest?.transactions ?? 0n, applied: applied?.transactions ?? 0n },
     conflicts: applied?.conflicts ?? 0n,
+    lastConflict: applied?.lastConflict ?? null,
     lsn: { source: text(seen.source?.walEnd), published: text(state?.lsn), applied: text(applied?.lsn) },
     lag: task.types.has('incremental') ? lagNow(seen) : null,
     slot: slot && { ...slot, confirmedFlush: text(slot.confirmedFlush), retainedBytes: slot.retainedBytes },

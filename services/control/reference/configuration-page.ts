@@ -80,6 +80,7 @@ const environment = `
 |---|---|
 | \`SLUICE_LOG\` | level of the services' log on stderr: trace, debug, info (default; under \`migrate\` warn), warn, error, silent |
 | \`SLUICE_LOG_FORMAT\` | \`pretty\` or \`json\`; default: pretty on a terminal, else JSON lines |
+| \`SLUICE_TUNING\` | settings of \`tuning\` as JSON, which win over the definition's: \`{"fold":false}\` |
 | \`SLUICE_LOCAL_DIR\` | where the local stack keeps state, logs and data; default: \`.local/stack\` of the checkout |
 `;
 

@@ -11,10 +11,12 @@ export interface GroupLimits {
 }
 
 /** What one destination transaction does: whole source transactions, and the applied position after them. */
-export type Group = { readonly next: AppliedPosition; readonly transactions: number } & (
-  | { readonly kind: 'events'; readonly events: readonly ChangeEvent[] }
-  | { readonly kind: 'large'; readonly parts: readonly CountedBatch[] }
-);
+export type Group = {
+  readonly next: AppliedPosition;
+  readonly transactions: number;
+  /** That the events stand in. */
+  readonly batches: readonly CountedBatch[];
+} & ({ readonly kind: 'events'; readonly events: readonly ChangeEvent[] } | { readonly kind: 'large' });
 
 export interface Taken {
   /** null: there is nothing, or nothing that is allowed. */
@@ -29,32 +31,35 @@ export function takeGroup(queue: readonly FeedItem[], from: AppliedPosition, lim
   const [head] = queue;
   if (head?.kind === 'large') return takeLarge(head, { queue, from, limits });
   const events: ChangeEvent[] = [];
+  const batches: CountedBatch[] = [];
   let next = from;
   let bytes = 0;
   for (const [index, item] of queue.entries()) {
     const rest = () => queue.slice(index);
-    if (item.kind === 'large') return taken({ from, next, events }, rest(), false);
+    if (item.kind === 'large') return taken({ from, next, events, batches }, rest(), false);
     if (item.kind === 'mark') {
       next = { ...next, ...stands(item), lsn: item.record.lsn };
       continue;
     }
     const full = events.length + item.events.length > limits.events || bytes + item.bytes > limits.bytes;
-    if (full && next !== from) return taken({ from, next, events }, rest(), false);
+    if (full && next !== from) return taken({ from, next, events, batches }, rest(), false);
     const count = allowed(item, limits.before);
     if (count === null) {
       append(events, item.events);
+      batches.push(item);
       bytes += item.bytes;
       next = through(next, item);
       continue;
     }
     const last = item.events[count - 1];
-    if (last === undefined) return taken({ from, next, events }, rest(), true);
+    if (last === undefined) return taken({ from, next, events, batches }, rest(), true);
     append(events, item.events.slice(0, count));
+    batches.push(item);
     next = upTo(next, item, last);
     const remaining = { ...item, events: item.events.slice(count) };
-    return taken({ from, next, events }, [remaining, ...queue.slice(index + 1)], true);
+    return taken({ from, next, events, batches }, [remaining, ...queue.slice(index + 1)], true);
   }
-  return taken({ from, next, events }, [], false);
+  return taken({ from, next, events, batches }, [], false);
 }
 
 interface LargeQuestion {
@@ -68,7 +73,7 @@ function takeLarge(head: Extract<FeedItem, { kind: 'large' }>, { queue, from, li
   if (limits.before !== null && last.record.complete!.commitLsn >= limits.before) {
     return { group: null, rest: queue, blocked: true };
   }
-  const group = { kind: 'large', parts, next: through(from, last), transactions: 1 } as const;
+  const group = { kind: 'large', batches: parts, next: through(from, last), transactions: 1 } as const;
   return { group, rest: queue.slice(1), blocked: false };
 }
 
@@ -76,11 +81,12 @@ interface Gathered {
   readonly from: AppliedPosition;
   readonly next: AppliedPosition;
   readonly events: readonly ChangeEvent[];
+  readonly batches: readonly CountedBatch[];
 }
 
-function taken({ from, next, events }: Gathered, rest: readonly FeedItem[], blocked: boolean): Taken {
+function taken({ from, next, events, batches }: Gathered, rest: readonly FeedItem[], blocked: boolean): Taken {
   const group =
-    next === from ? null : ({ kind: 'events', events, next, transactions: transactionsOf(events) } as const);
+    next === from ? null : ({ kind: 'events', events, next, batches, transactions: transactionsOf(events) } as const);
   return { group, rest, blocked };
 }
 

@@ -1,21 +1,28 @@
 import { type ChangeEvent, type ColumnValue, type Tuple, UNKNOWN } from '../../../shared/envelope/change-event.ts';
 import type { Step } from './plan.ts';
 import type { RowChange } from './single-change.ts';
+import type { Alteration } from './statements.ts';
 import type { Target } from './target.ts';
 
+/** What became of one row in the run: null before it came, null when it is gone. */
+interface Fate {
+  readonly before: Tuple | null;
+  after: Tuple | null;
+}
+
 /**
- * Changes of a table without a key, folded as a bag of rows: equal rows cannot be told apart, so only how many of each
- * go and come matters.
+ * Changes of a table without a key, folded as fates of rows: equal rows cannot be told apart, so any of them will do.
  *
- *   c A   c A   u A->B   d A   d C        run
- *   comes: B · goes: C
+ *   c A   c A   u A->B   d A   d C   u D->E   u E->F        run
+ *   insert: B · remove: C · alter: D->F
  *
- * Written as one removal, then one insert; where a row to remove is not there the caller applies change by change.
+ * Written as one removal, one update in place, one insert; where a row is not there the caller applies change by change.
  */
 export class LooseRun {
   readonly target: Target;
-  readonly #comes = new Map<string, Tuple[]>();
-  #goes: Tuple[] = [];
+  #fates: Fate[] = [];
+  /** By the text of the row that they are now. */
+  readonly #present = new Map<string, Fate[]>();
 
   constructor(target: Target) {
     this.target = target;
@@ -28,35 +35,49 @@ export class LooseRun {
       steps.push({ kind: 'single', target: this.target, change, event });
       return;
     }
-    if (change.before !== null) this.#remove(change.before);
-    if (whole !== null) this.#add(whole);
+    const fate = change.before === null ? this.#born(null) : this.#leaving(change.before);
+    fate.after = whole;
+    if (whole !== null) this.#enter(whole, fate);
   }
 
   end(steps: Step[]): void {
     const { target } = this;
-    const inserts = [...this.#comes.values()].flat();
-    if (this.#goes.length > 0) steps.push({ kind: 'remove', target, rows: this.#goes });
-    if (inserts.length > 0) steps.push({ kind: 'insert', target, rows: inserts });
-    this.#comes.clear();
-    this.#goes = [];
-  }
-
-  #add(row: Tuple): void {
-    const key = JSON.stringify(row);
-    const rows = this.#comes.get(key);
-    if (rows) rows.push(row);
-    else this.#comes.set(key, [row]);
-  }
-
-  #remove(row: Tuple): void {
-    const key = JSON.stringify(row);
-    const rows = this.#comes.get(key);
-    if (!rows) {
-      this.#goes.push(row);
-      return;
+    const removed: Tuple[] = [];
+    const altered: Alteration[] = [];
+    const inserted: Tuple[] = [];
+    for (const { before, after } of this.#fates) {
+      if (before && after) altered.push({ before, after });
+      else if (before) removed.push(before);
+      else if (after) inserted.push(after);
     }
-    rows.pop();
-    if (rows.length === 0) this.#comes.delete(key);
+    if (removed.length > 0) steps.push({ kind: 'remove', target, rows: removed });
+    if (altered.length > 0) steps.push({ kind: 'alter', target, rows: altered });
+    if (inserted.length > 0) steps.push({ kind: 'insert', target, rows: inserted });
+    this.#fates = [];
+    this.#present.clear();
+  }
+
+  #born(before: Tuple | null): Fate {
+    const fate: Fate = { before, after: null };
+    this.#fates.push(fate);
+    return fate;
+  }
+
+  /** One that is `row` now, or a row that was there before the run. */
+  #leaving(row: Tuple): Fate {
+    const key = JSON.stringify(row);
+    const fates = this.#present.get(key);
+    if (!fates) return this.#born(row);
+    const fate = fates.pop()!;
+    if (fates.length === 0) this.#present.delete(key);
+    return fate;
+  }
+
+  #enter(row: Tuple, fate: Fate): void {
+    const key = JSON.stringify(row);
+    const fates = this.#present.get(key);
+    if (fates) fates.push(fate);
+    else this.#present.set(key, [fate]);
   }
 }
 

@@ -2,6 +2,7 @@ import { type ChangeEvent, type ColumnValue, type Tuple, UNKNOWN } from '../../.
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
 import { LooseRun } from './loose-run.ts';
 import type { RowChange } from './single-change.ts';
+import type { Alteration } from './statements.ts';
 import type { DestinationTable, Target } from './target.ts';
 
 /**
@@ -10,7 +11,7 @@ import type { DestinationTable, Target } from './target.ts';
  * Changes of one table are gathered in a run, the changes of one row in it folded into one:
  *
  *   c 1   c 2   u 1   d 2   u 3    u 3            run
- *   insert 1 (as updated) · delete 2 (quietly: it may not be there) · update 3 (both)
+ *   insert 1 (as updated) · sweep 2 (it should not be there) · update 3 (both)
  *
  * Rows of different keys do not depend on each other but through unique constraints, and those speak up (SQLSTATE
  * class 23), whereupon the caller applies change by change. So a run is written as deletes, updates, inserts.
@@ -25,10 +26,12 @@ export type Step =
       readonly set: readonly number[];
       readonly rows: readonly Tuple[];
     }
-  /** `expected`: how many of the rows should be there; the others came and went within the run. */
-  | { readonly kind: 'delete'; readonly target: Target; readonly rows: readonly Tuple[]; readonly expected: number }
+  | { readonly kind: 'delete'; readonly target: Target; readonly rows: readonly Tuple[] }
+  /** Came and went within the run: a row of such a key is not of the source. */
+  | { readonly kind: 'sweep'; readonly target: Target; readonly rows: readonly Tuple[] }
   /** Exactly one physical row for each, found by its whole image. */
   | { readonly kind: 'remove'; readonly target: Target; readonly rows: readonly Tuple[] }
+  | { readonly kind: 'alter'; readonly target: Target; readonly rows: readonly Alteration[] }
   | { readonly kind: 'single'; readonly target: Target; readonly change: RowChange; readonly event: ChangeEvent }
   | { readonly kind: 'truncate'; readonly tables: readonly DestinationTable[]; readonly restartIdentity: boolean };
 
@@ -87,6 +90,8 @@ class Run {
   readonly #slots = new Map<string, Slot>();
   /** Rows that the run deleted before it inserted them again. */
   #replaced: Tuple[] = [];
+  /** Rows that came and went, some of them more than once. */
+  #swept: Tuple[] = [];
 
   constructor(target: Target) {
     this.target = target;
@@ -122,7 +127,7 @@ class Run {
   #foldInto(slot: Slot, change: RowChange): boolean {
     if (slot.op === 'delete') {
       if (change.op !== 'c') return false;
-      if (slot.existed) this.#replaced.push(slot.row);
+      (slot.existed ? this.#replaced : this.#swept).push(slot.row);
       slot.existed = false;
       slot.op = 'insert';
       slot.row = change.after;
@@ -142,24 +147,24 @@ class Run {
     const { target } = this;
     const inserts: Tuple[] = [];
     const deletes: Tuple[] = this.#replaced;
-    let expected = deletes.length;
+    const sweeps: Tuple[] = this.#swept;
     const updates = new Map<string, Tuple[]>();
     for (const { op, row, existed } of this.#slots.values()) {
       if (op === 'insert') inserts.push(row);
       else if (op === 'update') addTo(updates, knownColumns(target, row), row);
-      else {
-        deletes.push(row);
-        if (existed) expected++;
-      }
+      else if (existed) deletes.push(row);
+      else sweeps.push(row);
     }
-    if (deletes.length > 0) steps.push({ kind: 'delete', target, rows: deletes, expected });
+    if (deletes.length > 0) steps.push({ kind: 'delete', target, rows: deletes });
+    if (sweeps.length > 0) steps.push({ kind: 'sweep', target, rows: sweeps });
     for (const [columns, rows] of updates) {
       const set = columns === '' ? [] : columns.split(',').map(Number);
-      if (set.length > 0) steps.push({ kind: 'update', target, set, rows });
+      steps.push({ kind: 'update', target, set, rows });
     }
     if (inserts.length > 0) steps.push({ kind: 'insert', target, rows: inserts });
     this.#slots.clear();
     this.#replaced = [];
+    this.#swept = [];
   }
 }
 

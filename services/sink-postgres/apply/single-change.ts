@@ -6,32 +6,46 @@ import type { Target } from './target.ts';
 /** A change of one row, moved marks and truncates apart. */
 export type RowChange = Extract<Change, { op: 'c' | 'u' | 'd' }>;
 
-/** One statement for one change, its parameters typed by the columns they meet; null when there is nothing to write. */
-export function singleChange(target: Target, change: RowChange): Statement | null {
-  if (change.op === 'c') return insertOne(target, change.after);
+/** Statements for one row, their parameters typed by the columns they meet. */
+
+/** `keep`, `overwrite`: what becomes of a row of the same key, where the target has an arbiter. */
+export function insertOne(target: Target, row: Tuple, meets: 'plain' | 'keep' | 'overwrite'): Statement {
+  if (target.written.length === 0)
+    return { text: `INSERT INTO ${quoteTable(target.table)} DEFAULT VALUES`, values: [] };
   const parameters: (string | null)[] = [];
-  if (change.op === 'd') {
-    const where = condition(target, change.before, parameters);
-    return { text: `DELETE FROM ${only(target.table)} AS t WHERE ${where}`, values: parameters };
-  }
-  const { before, after } = change;
-  const old = before ?? after;
+  const values = target.written.map((index) => parameter(parameters, row[index])).join(', ');
+  const conflict = meets === 'plain' ? '' : onConflict(target, meets === 'overwrite');
+  return { text: `${insertInto(target)} VALUES (${values})${conflict}`, values: parameters };
+}
+
+/** Sets all columns of the row with the key of `row`. */
+export function overwriteOne(target: Target, row: Tuple): Statement {
+  return updateOne(target, row, row);
+}
+
+/** Sets what is known of `after`, in the row that `old` describes; finds it where nothing is to be set. */
+export function updateOne(target: Target, old: Tuple, after: Tuple): Statement {
   // Of the key only what changed: an identity column GENERATED ALWAYS cannot be set, and has not changed.
   const isSet = (index: number) =>
     after[index] !== UNKNOWN && (!target.key.includes(index) || old[index] !== after[index]);
   const set = target.written.filter(isSet);
-  if (set.length === 0) return null;
+  if (set.length === 0) return findOne(target, old);
+  const parameters: (string | null)[] = [];
   const assignments = set.map((index) => `${name(target, index)} = ${parameter(parameters, after[index])}`);
   const where = condition(target, old, parameters);
   return { text: `UPDATE ${only(target.table)} AS t SET ${assignments.join(', ')} WHERE ${where}`, values: parameters };
 }
 
-function insertOne(target: Target, row: Tuple): Statement {
-  if (target.written.length === 0)
-    return { text: `INSERT INTO ${quoteTable(target.table)} DEFAULT VALUES`, values: [] };
+export function deleteOne(target: Target, old: Tuple): Statement {
   const parameters: (string | null)[] = [];
-  const values = target.written.map((index) => parameter(parameters, row[index])).join(', ');
-  return { text: `${insertInto(target)} VALUES (${values})${onConflict(target)}`, values: parameters };
+  const where = condition(target, old, parameters);
+  return { text: `DELETE FROM ${only(target.table)} AS t WHERE ${where}`, values: parameters };
+}
+
+export function findOne(target: Target, row: Tuple): Statement {
+  const parameters: (string | null)[] = [];
+  const where = condition(target, row, parameters);
+  return { text: `SELECT FROM ${only(target.table)} AS t WHERE ${where}`, values: parameters };
 }
 
 /** Which row: by the row key; without one by the image of the whole row, and then exactly one physical row. */

@@ -1,5 +1,6 @@
 import type { Tuple } from '../../../shared/envelope/change-event.ts';
 import { quoteIdentifier, quoteTable } from '../../../shared/postgres/identifiers.ts';
+import type { ConflictPolicy } from '../../../shared/task/definition.ts';
 import { columnArray, rowArray } from './array-literal.ts';
 import type { DestinationTable, Target } from './target.ts';
 
@@ -14,9 +15,12 @@ export interface Statement {
   readonly values: readonly (string | null)[];
 }
 
-/** Rows are complete tuples. An existing row of the same key is overwritten. */
-export function insertRows(target: Target, rows: readonly Tuple[]): Statement | null {
-  const { written } = target;
+/**
+ * Rows are complete tuples. An existing row of the same key is overwritten, or under another policy kept: then fewer
+ * rows are inserted than given. So it is under every policy where no unique index stands behind the key.
+ */
+export function insertRows(target: Target, rows: readonly Tuple[], policy: ConflictPolicy): Statement | null {
+  const { written, key, arbiter } = target;
   if (written.length === 0) {
     const text = `INSERT INTO ${quoteTable(target.table)} SELECT FROM generate_series(1, $1::int)`;
     return { text, values: [String(rows.length)] };
@@ -24,16 +28,25 @@ export function insertRows(target: Target, rows: readonly Tuple[]): Statement | 
   const source = rowSource(target, written, rows);
   if (!source) return null;
   const select = `SELECT ${written.map(source.column).join(', ')} FROM ${source.text}`;
-  return { text: `${insertInto(target)} ${select}${onConflict(target)}`, values: source.values };
+  const exists = `SELECT FROM ${only(target.table)} AS t WHERE ${keyEquals(target, source.column)}`;
+  const conflict = arbiter
+    ? onConflict(target, policy === 'overwrite')
+    : key.length > 0
+      ? ` WHERE NOT EXISTS (${exists})`
+      : '';
+  return { text: `${insertInto(target)} ${select}${conflict}`, values: source.values };
 }
 
-/** Sets the columns `set` of the rows with the key of each tuple. */
+/** Sets the columns `set` of the rows with the key of each tuple; without columns it finds them. */
 export function updateRows(target: Target, set: readonly number[], rows: readonly Tuple[]): Statement | null {
   const source = rowSource(target, [...target.key, ...set], rows);
   if (!source) return null;
+  const where = `WHERE ${keyEquals(target, source.column)}`;
+  const { values } = source;
+  if (set.length === 0) return { text: `SELECT FROM ${only(target.table)} AS t, ${source.text} ${where}`, values };
   const assignments = set.map((index) => `${name(target, index)} = ${source.column(index)}`).join(', ');
-  const from = `FROM ${source.text} WHERE ${keyEquals(target, source.column)}`;
-  return { text: `UPDATE ${only(target.table)} AS t SET ${assignments} ${from}`, values: source.values };
+  const from = `FROM ${source.text} ${where}`;
+  return { text: `UPDATE ${only(target.table)} AS t SET ${assignments} ${from}`, values };
 }
 
 /** Deletes the rows with the key of each tuple. */
@@ -53,18 +66,52 @@ export function removeRows(target: Target, rows: readonly Tuple[]): Statement | 
   if (target.written.length === 0) return null;
   const source = rowSource(target, target.written, rows);
   if (!source) return null;
-  const wanted = `ROW(${target.written.map(source.column).join(', ')})::text`;
-  const present = `ROW(${target.written.map((index) => `i.${name(target, index)}`).join(', ')})::text`;
-  const nth = (image: string) => `row_number() OVER (PARTITION BY ${image}) AS nth`;
-  const gone = `SELECT ${wanted} AS image, ${nth(wanted)} FROM ${source.text}`;
-  const found = `SELECT i.tableoid, i.ctid, ${present} AS image, ${nth(present)} FROM ${only(target.table)} AS i
-    WHERE ${present} IN (SELECT image FROM gone)`;
   return {
-    text: `WITH gone AS (${gone}), found AS (${found})
+    text: `${matched(target, { source: source.text, before: source.column, more: '' })}
       DELETE FROM ${only(target.table)} AS t USING gone JOIN found USING (image, nth)
       WHERE t.tableoid = found.tableoid AND t.ctid = found.ctid`,
     values: source.values,
   };
+}
+
+/** Old image and new row of a table without a key. */
+export interface Alteration {
+  readonly before: Tuple;
+  readonly after: Tuple;
+}
+
+/** As removeRows, but each row is updated where it stands: columns that only the destination has keep their values. */
+export function alterRows(target: Target, rows: readonly Alteration[]): Statement | null {
+  const { written } = target;
+  if (written.length === 0) return null;
+  const source = pairSource(target, rows);
+  if (!source) return null;
+  const more = written.map((index) => `, ${source.after(index)} AS n${index}`).join('');
+  const assignments = written.map((index) => `${name(target, index)} = gone.n${index}`).join(', ');
+  return {
+    text: `${matched(target, { source: source.text, before: source.before, more })}
+      UPDATE ${only(target.table)} AS t SET ${assignments} FROM gone JOIN found USING (image, nth)
+      WHERE t.tableoid = found.tableoid AND t.ctid = found.ctid`,
+    values: source.values,
+  };
+}
+
+interface Wanted {
+  readonly source: string;
+  readonly before: (index: number) => string;
+  /** Further columns of `gone`. */
+  readonly more: string;
+}
+
+/** WITH `gone`, the wanted images, and `found`, the rows that have one of them; both numbered among equal ones. */
+function matched(target: Target, { source, before, more }: Wanted): string {
+  const wanted = `ROW(${target.written.map(before).join(', ')})::text`;
+  const present = `ROW(${target.written.map((index) => `i.${name(target, index)}`).join(', ')})::text`;
+  const nth = (image: string) => `row_number() OVER (PARTITION BY ${image}) AS nth`;
+  const gone = `SELECT ${wanted} AS image, ${nth(wanted)}${more} FROM ${source}`;
+  const found = `SELECT i.tableoid, i.ctid, ${present} AS image, ${nth(present)} FROM ${only(target.table)} AS i
+    WHERE ${present} IN (SELECT image FROM gone)`;
+  return `WITH gone AS (${gone}), found AS (${found})`;
 }
 
 export function truncateTables(tables: readonly DestinationTable[], restartIdentity: boolean): Statement {
@@ -104,18 +151,52 @@ function rowSource(target: Target, indexes: readonly number[], rows: readonly Tu
   };
 }
 
+interface PairSource {
+  readonly text: string;
+  readonly before: (index: number) => string;
+  readonly after: (index: number) => string;
+  readonly values: string[];
+}
+
+/** Old images and new rows side by side. */
+function pairSource(target: Target, rows: readonly Alteration[]): PairSource | null {
+  const { written } = target;
+  const sides = [rows.map(({ before }) => before), rows.map(({ after }) => after)];
+  const columns = written.map((index) => target.columns[index]!);
+  if (columns.every(({ element }) => element !== null)) {
+    const names = ['b', 'a'].flatMap((side) => written.map((index) => `${side}${index}`)).join(', ');
+    const types = [...columns, ...columns].map(({ element }, i) => `$${i + 1}::${element}[]`).join(', ');
+    return {
+      text: `unnest(${types}) AS r(${names})`,
+      before: (index) => `r.b${index}`,
+      after: (index) => `r.a${index}`,
+      values: sides.flatMap((side) => written.map((index, i) => columnArray(side, index, columns[i]!.plain))),
+    };
+  }
+  const given = new Set(written);
+  const fields = target.fields.map((index) => (given.has(index) ? index : -1));
+  if (target.table.columns.some(({ domain }, i) => domain && fields[i] === -1)) return null;
+  const rowType = `${quoteTable(target.table)}[]`;
+  return {
+    text: `(SELECT unnest($1::${rowType}) AS b, unnest($2::${rowType}) AS a) AS r`,
+    before: (index) => `(r.b).${name(target, index)}`,
+    after: (index) => `(r.a).${name(target, index)}`,
+    values: sides.map((side) => rowArray(side, fields)),
+  };
+}
+
 export function insertInto(target: Target): string {
   const columns = target.written.map((index) => name(target, index)).join(', ');
   return `INSERT INTO ${quoteTable(target.table)} (${columns}) OVERRIDING SYSTEM VALUE`;
 }
 
-export function onConflict(target: Target): string {
+export function onConflict(target: Target, overwrites: boolean): string {
   if (!target.arbiter) return '';
   const rest = target.written.filter((index) => !target.key.includes(index)).map((index) => name(target, index));
   const action =
-    rest.length === 0
-      ? 'DO NOTHING'
-      : `DO UPDATE SET ${rest.map((column) => `${column} = EXCLUDED.${column}`).join(', ')}`;
+    overwrites && rest.length > 0
+      ? `DO UPDATE SET ${rest.map((column) => `${column} = EXCLUDED.${column}`).join(', ')}`
+      : 'DO NOTHING';
   return ` ON CONFLICT (${target.key.map((index) => name(target, index)).join(', ')}) ${action}`;
 }
 

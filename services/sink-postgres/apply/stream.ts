@@ -11,6 +11,7 @@ import type { CountedBatch } from '../consume/feed-item.ts';
 import type { SegmentReader } from '../consume/segment-reader.ts';
 import { type ApplyContext, applyWork, type Work } from './destination-transaction.ts';
 import { type Group, takeGroup } from './group.ts';
+import { withOffset } from './offset-of-refusal.ts';
 import type { RequestWatch } from './request-watch.ts';
 
 export interface StreamOptions {
@@ -24,13 +25,14 @@ export interface StreamOptions {
   readonly requests: RequestWatch;
   readonly bell: Bell;
   readonly applied: AppliedPosition;
+  /** Events of one destination transaction, at most; whole batches all the same. */
+  readonly groupEvents: number;
   /** Called between destination transactions when the applied position has moved. */
   readonly onAdvance: (applied: AppliedPosition) => Promise<void>;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
-const GROUP_EVENTS = 20_000;
 const GROUP_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -45,7 +47,7 @@ export async function applyStream(options: StreamOptions): Promise<'drained' | '
   try {
     while (!signal.aborted) {
       const request = requests.current;
-      const { group, rest, blocked } = taken(feed, applied, request);
+      const { group, rest, blocked } = taken(options, applied, request);
       feed.putBack(rest);
       if (group) {
         await apply(options, applied, group);
@@ -65,11 +67,11 @@ export async function applyStream(options: StreamOptions): Promise<'drained' | '
   }
 }
 
-function taken(feed: Feed, applied: AppliedPosition, request: Request | null) {
+function taken({ feed, groupEvents }: StreamOptions, applied: AppliedPosition, request: Request | null) {
   const queue = feed.take();
   if (request?.kind === 'hold') return { group: null, rest: queue, blocked: true };
   const before = request?.lsn ?? null;
-  return takeGroup(queue, applied, { before, events: GROUP_EVENTS, bytes: GROUP_BYTES });
+  return takeGroup(queue, applied, { before, events: groupEvents, bytes: GROUP_BYTES });
 }
 
 function isReached(request: Request, applied: AppliedPosition, blocked: boolean): boolean {
@@ -88,17 +90,21 @@ async function reach(options: StreamOptions, request: Request, applied: AppliedP
 }
 
 async function apply(options: StreamOptions, applied: AppliedPosition, group: Group): Promise<void> {
-  const { context, log } = options;
-  const done = await applyWork(context, applied, workOf(options, group));
-  if (done.changeByChange) log.info({ position: group.next.position }, 'applied change by change');
-  const { batch, position, lsn } = group.next;
-  log.debug({ batch, position, lsn: formatLsn(lsn), events: done.events }, 'applied');
+  const { context, reader, log, signal } = options;
+  try {
+    const done = await applyWork(context, applied, workOf(options, group));
+    if (done.changeByChange && context.fold) log.info({ position: group.next.position }, 'applied change by change');
+    const { batch, position, lsn } = group.next;
+    log.debug({ batch, position, lsn: formatLsn(lsn), events: done.events }, 'applied');
+  } catch (error) {
+    throw await withOffset(error, { reader, batches: group.batches, signal });
+  }
 }
 
 function workOf(options: StreamOptions, group: Group): Work {
   const { next, transactions } = group;
   if (group.kind === 'large') {
-    return { next, transactions, large: true, parts: () => readParts(options, group.parts) };
+    return { next, transactions, large: true, parts: () => readParts(options, group.batches) };
   }
   return { next, transactions, large: false, parts: () => once(group.events) };
 }

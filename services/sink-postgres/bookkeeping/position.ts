@@ -29,8 +29,19 @@ export interface AppliedPosition {
 export interface AppliedCounts {
   readonly events: number;
   readonly transactions: number;
-  /** Updates and deletes that met no row. */
+  /** Changes that met other rows than at the source. */
   readonly conflicts: number;
+  /** null: the one that is stored stays. */
+  readonly lastConflict: StoredConflict | null;
+}
+
+/** As it is stored, as JSON. No values of the row. */
+export interface StoredConflict {
+  readonly kind: string;
+  readonly schema: string;
+  readonly table: string;
+  readonly position: string;
+  readonly commitLsn: string;
 }
 
 const columns = `incarnation, cluster_id, epoch, batch, "position", manifest_offset, lsn,
@@ -96,7 +107,8 @@ export async function writePosition(
     text: `UPDATE sluice.position SET epoch = $3, batch = $4, "position" = $5, manifest_offset = $6, lsn = $7,
         commit_time = timestamptz 'epoch' + $8::bigint / 1000000 * interval '1 second'
           + $8::bigint % 1000000 * interval '1 microsecond',
-        events = events + $9, transactions = transactions + $10, conflicts = conflicts + $11, updated_at = now()
+        events = events + $9, transactions = transactions + $10, conflicts = conflicts + $11,
+        last_conflict = coalesce($12::jsonb, last_conflict), updated_at = now()
       WHERE task = $1 AND sink = $2`,
     values: [
       task,
@@ -110,6 +122,7 @@ export async function writePosition(
       counts.events,
       counts.transactions,
       counts.conflicts,
+      counts.lastConflict === null ? null : JSON.stringify(counts.lastConflict),
     ],
   });
 }

@@ -34,20 +34,30 @@ const tables = `
     task text, sink text, kind text NOT NULL CHECK (kind IN ('hold', 'run-to', 'finish')), lsn pg_lsn,
     state text NOT NULL CHECK (state IN ('requested', 'reached')), requested_at timestamptz NOT NULL DEFAULT now(),
     reached_lsn pg_lsn,
-    PRIMARY KEY (task, sink))`;
+    PRIMARY KEY (task, sink));
+  CREATE TABLE IF NOT EXISTS sluice.suspended (
+    task text, sink text, schema_name text, table_name text,
+    kind text CHECK (kind IN ('trigger', 'rule', 'identity')), name text, state "char" NOT NULL,
+    PRIMARY KEY (task, sink, schema_name, table_name, kind, name))`;
+
+/** Columns that came later than their tables. */
+const columns = `
+  ALTER TABLE sluice.position ADD COLUMN IF NOT EXISTS last_conflict jsonb;
+  ALTER TABLE sluice.table_load ADD COLUMN IF NOT EXISTS staging text, ADD COLUMN IF NOT EXISTS columns jsonb`;
 
 /** Serialises sinks that start at one moment on one destination. */
 const creationLock = `pg_advisory_xact_lock(hashtext('sluice.bookkeeping'))`;
 
 /** Creates what is missing; needs no right to create where nothing is. */
 export async function createBookkeeping(client: pg.Client): Promise<void> {
-  const { rows } = await client.query(`SELECT 1 WHERE to_regclass('sluice.request') IS NOT NULL`);
+  const { rows } = await client.query(`SELECT 1 WHERE to_regclass('sluice.suspended') IS NOT NULL`);
   if (rows.length > 0) return;
   await client.query('BEGIN');
   await client.query(`SELECT ${creationLock}`);
   const schema = await client.query(`SELECT 1 FROM pg_namespace WHERE nspname = 'sluice'`);
   if (schema.rows.length === 0) await client.query('CREATE SCHEMA sluice');
   await client.query(tables);
+  await client.query(columns);
   await client.query('COMMIT');
 }
 

@@ -49,6 +49,23 @@ export class SegmentReader {
     return read;
   }
 
+  /** Where the event of a position stands; null: in no segment that the sink takes. */
+  async locate(
+    batch: CountedBatch,
+    position: bigint,
+    signal: AbortSignal,
+  ): Promise<{ readonly topic: string; readonly partition: number; readonly offset: bigint } | null> {
+    for (const segment of batch.record.segments) {
+      if (this.#taken?.has(segment.topic) === false) continue;
+      const [records = []] = await this.#fetcher.ranges([segment], signal);
+      const events = await this.#decode(batch, segment, records);
+      const index = events.findIndex((event) => event.position === position);
+      const record = records[index];
+      if (record) return { topic: segment.topic, partition: segment.partition, offset: record.offset };
+    }
+    return null;
+  }
+
   async #batch(batch: CountedBatch, segments: readonly Segment[], logs: RangeLogs): Promise<ReadBatch> {
     let bytes = 0;
     const decoded: ChangeEvent[][] = [];
