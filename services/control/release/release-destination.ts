@@ -3,7 +3,7 @@ import { postgresFailure } from '../../../shared/postgres/failure.ts';
 import type { Task } from '../../../shared/task/task.ts';
 import { hasBookkeeping } from '../bookkeeping/destination-state.ts';
 
-const tables = ['request', 'object', 'chunk', 'table_load', 'sink', 'position'] as const;
+const tables = ['suspended', 'request', 'object', 'chunk', 'table_load', 'sink', 'position'] as const;
 
 export interface ReleasedBookkeeping {
   readonly rows: number;
