@@ -170,7 +170,7 @@ function pairSource(target: Target, rows: readonly Alteration[]): PairSource | n
       text: `unnest(${types}) AS r(${names})`,
       before: (index) => `r.b${index}`,
       after: (index) => `r.a${index}`,
-      values: sides.flatMap((side) => written.map((index, i) => columnArray(side, index, columns[i]!.plain))),
+      values: sides.flatMap((side) => written.map((index, i) => columnArray(side, index, columns[i]!))),
     };
   }
   const given = new Set(written);
