@@ -83,6 +83,8 @@ interface Slot {
   row: Tuple;
   /** The row was there before the run. */
   existed: boolean;
+  /** The run deletes or sweeps the key before it inserts. */
+  cleared: boolean;
 }
 
 class Run {
@@ -127,7 +129,8 @@ class Run {
   #foldInto(slot: Slot, change: RowChange): boolean {
     if (slot.op === 'delete') {
       if (change.op !== 'c') return false;
-      (slot.existed ? this.#replaced : this.#swept).push(slot.row);
+      if (!slot.cleared) (slot.existed ? this.#replaced : this.#swept).push(slot.row);
+      slot.cleared = true;
       slot.existed = false;
       slot.op = 'insert';
       slot.row = change.after;
@@ -149,11 +152,11 @@ class Run {
     const deletes: Tuple[] = this.#replaced;
     const sweeps: Tuple[] = this.#swept;
     const updates = new Map<string, Tuple[]>();
-    for (const { op, row, existed } of this.#slots.values()) {
+    for (const { op, row, existed, cleared } of this.#slots.values()) {
       if (op === 'insert') inserts.push(row);
       else if (op === 'update') addTo(updates, knownColumns(target, row), row);
       else if (existed) deletes.push(row);
-      else sweeps.push(row);
+      else if (!cleared) sweeps.push(row);
     }
     if (deletes.length > 0) steps.push({ kind: 'delete', target, rows: deletes });
     if (sweeps.length > 0) steps.push({ kind: 'sweep', target, rows: sweeps });
@@ -169,9 +172,9 @@ class Run {
 }
 
 function fresh(change: RowChange): Slot {
-  if (change.op === 'c') return { op: 'insert', row: change.after, existed: false };
-  if (change.op === 'd') return { op: 'delete', row: change.before, existed: true };
-  return { op: 'update', row: change.after, existed: true };
+  if (change.op === 'c') return { op: 'insert', row: change.after, existed: false, cleared: false };
+  if (change.op === 'd') return { op: 'delete', row: change.before, existed: true, cleared: false };
+  return { op: 'update', row: change.after, existed: true, cleared: false };
 }
 
 /** Texts of the key columns; null when one is unknown. A zero byte cannot stand in a text, so the result is injective. */
