@@ -36,7 +36,7 @@ describe('resolveTask', () => {
     });
     expect(task.destination.port).toBe(5432);
     expect([...task.types]).toEqual(['schema', 'full', 'incremental']);
-    expect(task.sink).toEqual({ name: 'main', tables: null });
+    expect(task.sink).toEqual({ name: 'main', tables: null, conflicts: 'overwrite' });
     expect(task.kafka.registry.url).toBe('http://127.0.0.1:8081/apis/ccompat/v7');
     expect(task.kafka.replicationFactor).toBeNull();
     expect(Object.isFrozen(task.source.endpoint)).toBe(true);
