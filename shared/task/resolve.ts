@@ -8,7 +8,6 @@ import { defaultTaskName } from './name.ts';
 import { type PostgresUrl, parsePostgresUrl } from './postgres-url.ts';
 import { type Environment, FileReader } from './references.ts';
 import type { NameFilter, SchemaOptions, Task } from './task.ts';
-import type { NameFilter, Task } from './task.ts';
 import { resolveTuning } from './tuning.ts';
 
 type EndpointDefinition = TaskDefinition['destination'];
