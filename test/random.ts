@@ -24,7 +24,9 @@ for (; Date.now() < deadline; seed++) {
   process.stderr.write(`seed ${seed}, ${brokers} brokers\n`);
   if ((await run({ SLUICE_SEED: String(seed), SLUICE_BROKERS: brokers, SLUICE_ROUNDS: values.rounds })) === 0) continue;
   process.stderr.write(`seed ${seed} fails; again: SLUICE_SEED=${seed} SLUICE_BROKERS=${brokers} `);
-  process.stderr.write(`SLUICE_ROUNDS=${values.rounds} npx vitest run --project fault test/fault/random-faults.test.ts\n`);
+  process.stderr.write(
+    `SLUICE_ROUNDS=${values.rounds} npx vitest run --project fault test/fault/random-faults.test.ts\n`,
+  );
   process.exit(1);
 }
 
@@ -32,6 +34,9 @@ for (; Date.now() < deadline; seed++) {
 function run(env: Readonly<Record<string, string>>): Promise<number> {
   const none = { TEST_SOURCE_URL: '-', TEST_DESTINATION_URL: '-', TEST_BROKERS: '-', TEST_REGISTRY_URL: '-' };
   const args = ['vitest', 'run', '--project', 'fault', 'test/fault/random-faults.test.ts'];
-  const child = spawn('npx', args, { stdio: 'inherit', env: { ...process.env, ...none, TEST_SERVERS: 'local', ...env } });
+  const child = spawn('npx', args, {
+    stdio: 'inherit',
+    env: { ...process.env, ...none, TEST_SERVERS: 'local', ...env },
+  });
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
 }
