@@ -1,15 +1,21 @@
 import { defineConfig } from 'vitest/config';
+import { filesUnderTest } from './test/versions/core.ts';
 
 const seconds = (count: number) => count * 1000;
 
 /** Projects with real servers, one after the other: their files share the servers, two files at a time. */
-function onServers(name: string, groupOrder: number, testTimeout: number) {
+function onServers(
+  name: string,
+  groupOrder: number,
+  testTimeout: number,
+  { include = [`test/${name}/**/*.test.ts`], setup = 'test/support/global-setup.ts' } = {},
+) {
   return {
     extends: true as const,
     test: {
       name,
-      include: [`test/${name}/**/*.test.ts`],
-      globalSetup: ['test/support/global-setup.ts'],
+      include,
+      globalSetup: [setup],
       maxWorkers: 2,
       testTimeout,
       hookTimeout: seconds(180),
@@ -30,6 +36,7 @@ export default defineConfig({
       onServers('integration', 1, seconds(120)),
       onServers('fault', 2, seconds(300)),
       onServers('e2e', 3, seconds(900)),
+      onServers('versions', 4, seconds(900), { include: [...filesUnderTest], setup: 'test/versions/setup.ts' }),
     ],
   },
 });

@@ -18,9 +18,9 @@ const schema = `
   CREATE TABLE keyless (p point, x xml, n numeric, f float8);
   CREATE TABLE empty (id int PRIMARY KEY);
   CREATE TABLE "odd ""name""" ("a b" bigint PRIMARY KEY, "Ü" text);
-  CREATE TABLE parts (id int PRIMARY KEY, t text) PARTITION BY RANGE (id);
-  CREATE TABLE parts_low PARTITION OF parts FOR VALUES FROM (0) TO (100);
-  CREATE TABLE parts_high PARTITION OF parts FOR VALUES FROM (100) TO (1000)`;
+  CREATE TABLE parts (id int NOT NULL, t text) PARTITION BY RANGE (id);
+  CREATE TABLE parts_low PARTITION OF parts (PRIMARY KEY (id)) FOR VALUES FROM (0) TO (100);
+  CREATE TABLE parts_high PARTITION OF parts (PRIMARY KEY (id)) FOR VALUES FROM (100) TO (1000)`;
 
 const rows = `
   INSERT INTO texts SELECT 'n' || n || CASE n % 3 WHEN 0 THEN E'\\t' WHEN 1 THEN E'\\\\' ELSE ' ' END, n::text FROM generate_series(1, 500) AS n;
@@ -51,7 +51,7 @@ test('equal ends are equal, and each kind of difference is seen', async () => {
   await ctx.destination.query(`
     UPDATE texts SET value = NULL WHERE value = '20';
     UPDATE pairs SET c = '{"a": 1}' WHERE b = 77;
-    DELETE FROM keyless WHERE ctid = (SELECT min(ctid) FROM keyless);
+    DELETE FROM keyless WHERE ctid = (SELECT ctid FROM keyless LIMIT 1);
     UPDATE "odd ""name""" SET "Ü" = '' WHERE "a b" = 0;
     INSERT INTO empty VALUES (1);
     DROP TABLE parts_high`);

@@ -7,6 +7,7 @@ import { connect } from '../../shared/postgres/connection.ts';
 import { quoteIdentifier, quoteTable } from '../../shared/postgres/identifiers.ts';
 import { parseLsn } from '../../shared/postgres/lsn.ts';
 import { type TestContext, testContext } from '../support/context.ts';
+import { definitionsFor, majorOf } from '../support/server-version.ts';
 import { type ReadChunk, type ReadingTask, readingTask } from './snapshot-reading-task.ts';
 
 /** Loads the chunks into tables of the same names, as a sink does: COPY with the chunk's columns. */
@@ -25,8 +26,9 @@ async function load(ctx: TestContext, chunks: readonly ReadChunk[]): Promise<voi
 }
 
 async function bothEnds(ctx: TestContext, sql: string): Promise<void> {
-  await ctx.source.query(sql);
-  await ctx.destination.query(sql);
+  const definitions = definitionsFor(await majorOf(ctx.source), sql);
+  await ctx.source.query(definitions);
+  await ctx.destination.query(definitions);
 }
 
 /** The rows of a table at both ends, as text. */
@@ -77,7 +79,8 @@ describe('rows read and loaded are the rows of the source', () => {
     const chunks = await readAndLoad(ctx, reading);
     await expectEqual(ctx, '"we""ird.schéma"."Ta.ble ""q"""');
     expect(await expectEqual(ctx, 'kinds')).toMatch(/^5 /);
-    expect(chunks.find(({ name }) => name === 'kinds')?.columns).not.toContain('g');
+    const generated = (await majorOf(ctx.source)) >= 12;
+    expect(chunks.find(({ name }) => name === 'kinds')?.columns.includes('g')).toBe(!generated);
   });
 
   test('of large, empty, toasted, partitioned and inherited tables, in ranges and chunks', async () => {

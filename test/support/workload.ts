@@ -3,6 +3,7 @@ import pg from 'pg';
 import type { TestDatabase } from './database.ts';
 import { eventually } from './eventually.ts';
 import { Random } from './random.ts';
+import { definitionsFor, majorOf } from './server-version.ts';
 import { workloadRows, workloadSchema } from './workload-schema.ts';
 import { workloadTransactions } from './workload-transactions.ts';
 
@@ -36,7 +37,7 @@ export interface WorkloadCounts {
 
 /** Makes the tables and fills them. */
 export async function createWorkloadTables(database: Pick<TestDatabase, 'query'>, scale = 1_000): Promise<void> {
-  await database.query(workloadSchema);
+  await database.query(definitionsFor(await majorOf(database), workloadSchema));
   await database.query(workloadRows(scale));
 }
 
