@@ -6,13 +6,14 @@ import { describeEnd } from '../../shared/postgres/connection.ts';
 import { postgresFailure } from '../../shared/postgres/failure.ts';
 import type { Lsn } from '../../shared/postgres/lsn.ts';
 import type { Logger } from '../../shared/service/logger.ts';
-import type { Task } from '../../shared/task/task.ts';
+import { slotName, type Task } from '../../shared/task/task.ts';
 import { BatchEncoder } from './publish/batch-encoder.ts';
 import type { ManifestWriter } from './publish/manifest-writer.ts';
 import { Resources } from './resources.ts';
 import type { Keeper } from './snapshot/keeper.ts';
 import { readSource } from './snapshot-part.ts';
 import { makeSlot } from './start/new-slot.ts';
+import { settleFailover } from './start/slot-creation.ts';
 import { openSource, type SourceSession } from './start/source-session.ts';
 import { type Start, type StartKafka, startPath } from './start/start-path.ts';
 import type { TaskTable } from './start/task-tables.ts';
@@ -37,15 +38,16 @@ export interface CaptureContext {
  * Nothing in here is tried twice; the next attempt takes the start path again.
  * @throws SluiceError what ended the attempt
  */
-export async function captureOnce(context: CaptureContext, signal: AbortSignal): Promise<void> {
-  const { task } = context;
+export async function captureOnce(given: CaptureContext, signal: AbortSignal): Promise<void> {
   const resources = new Resources();
   const manifest: { writer: ManifestWriter | null } = { writer: null };
   const onWriter = (writer: ManifestWriter) => {
     manifest.writer = writer;
   };
   try {
-    const source = resources.add(await openSource(task, { takeOver: context.takeOver, signal }));
+    const source = resources.add(await openSource(given.task, { takeOver: given.takeOver, signal }));
+    const context = { ...given, task: atServer(given.task, source) };
+    const { task } = context;
     const kafka = await openStartKafka(context, resources);
     const start = await startPath(task, source, { ...context, kafka, onWriter, signal });
     context.onStarted();
@@ -57,12 +59,17 @@ export async function captureOnce(context: CaptureContext, signal: AbortSignal):
     ]);
   } catch (error) {
     // Kafka and the registry class their own errors.
-    const failure = postgresFailure(error, describeEnd(task.source.endpoint, 'source'));
+    const failure = postgresFailure(error, describeEnd(given.task.source.endpoint, 'source'));
     if (manifest.writer) await recordStop(manifest.writer, failure);
     throw failure;
   } finally {
     await resources.close();
   }
+}
+
+/** The task with the server that this attempt found behind the source's addresses. */
+function atServer(task: Task, { endpoint }: SourceSession): Task {
+  return { ...task, source: { ...task.source, endpoint } };
 }
 
 async function openStartKafka({ task, kafka }: CaptureContext, resources: Resources): Promise<StartKafka> {
@@ -83,8 +90,13 @@ interface Attempt {
 
 /** The keeper of a new slot's snapshot; null when the slot is there already, or the task has none. */
 async function newSlot({ task, log }: CaptureContext, { source, start, signal }: Attempt): Promise<Keeper | null> {
-  const { replication } = source;
-  if (!replication || start.decision.kind === 'resume') return null;
+  const { replication, sql, version } = source;
+  if (!replication) return null;
+  if (start.decision.kind === 'resume') {
+    const failover = task.source.failoverSlot;
+    await settleFailover({ replication, sql, slot: slotName(task.name), failover }, version);
+    return null;
+  }
   const keeper = await makeSlot({ task, source, replication, start, signal });
   log.info({ task: task.name }, 'slot made');
   return keeper;

@@ -1,4 +1,4 @@
-import { SluiceError } from '../errors.ts';
+import { errorCatalogue, SluiceError } from '../errors.ts';
 import { formatLsn, type Lsn, maxLsn } from '../postgres/lsn.ts';
 import type { CompleteTransaction, ManifestState } from './fold.ts';
 
@@ -112,8 +112,14 @@ function publishedUpTo({ position, lsn }: ManifestState): string {
   return `published up to position ${position}, LSN ${formatLsn(lsn)}`;
 }
 
-export function slotMissing(state: ManifestState): SluiceError {
-  return new SluiceError('SOURCE_SLOT_MISSING', `slot ${state.slot?.name} is gone; ${publishedUpTo(state)}`);
+export function slotMissing(state: ManifestState, { timeline }: Pick<SourceFacts, 'timeline'>): SluiceError {
+  const promoted = state.epoch !== null && state.epoch.source.timeline !== timeline;
+  const gone = promoted ? `is not on the server that was promoted to timeline ${timeline}` : 'is gone';
+  const detail = `slot ${state.slot?.name} ${gone}; ${publishedUpTo(state)}`;
+  if (!promoted) return new SluiceError('SOURCE_SLOT_MISSING', detail);
+  const next = 'source.failoverSlot: true and a standby that synchronises slots (docs/operations.md)';
+  const remedy = `${errorCatalogue.SOURCE_SLOT_MISSING.remedy} For the next promotion: ${next}.`;
+  return new SluiceError('SOURCE_SLOT_MISSING', detail, { remedy });
 }
 
 export function slotInvalid(state: ManifestState): SluiceError {
@@ -122,7 +128,7 @@ export function slotInvalid(state: ManifestState): SluiceError {
 
 function checkSlot(state: ManifestState, facts: SourceFacts): SlotFacts {
   const { slot } = facts;
-  if (!slot) throw slotMissing(state);
+  if (!slot) throw slotMissing(state, facts);
   if (slot.invalid) throw slotInvalid(state);
   // The server would forward a START_REPLICATION below confirmed_flush_lsn silently: the changes between are lost.
   if (slot.confirmedFlush > state.lsn) {

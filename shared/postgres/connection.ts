@@ -1,14 +1,25 @@
 import pg from 'pg';
-import type { SluiceError } from '../errors.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
 import { placed, postgresFailure, sqlstate } from './failure.ts';
 import { watchSession } from './session-watch.ts';
 import { type TlsSettings, tlsOptions } from './tls.ts';
 
-/** One end of a task, as resolved from the task definition: secrets are already read. */
-export interface PostgresEndpoint {
+export interface PostgresAddress {
   /** Host name, address, or the directory of a unix socket. */
   readonly host: string;
   readonly port: number;
+}
+
+/** Values of libpq's target_session_attrs; `read-write` and `primary` are one, since our sessions may always write. */
+export const sessionTargets = ['any', 'read-write', 'primary'] as const;
+export type SessionTarget = (typeof sessionTargets)[number];
+
+/** One end of a task, as resolved from the task definition: secrets are already read. */
+export interface PostgresEndpoint extends PostgresAddress {
+  /** Tried in this order when no session of the asked kind can be had at `host` and `port`. */
+  readonly further?: readonly PostgresAddress[];
+  /** Default: any. */
+  readonly target?: SessionTarget;
   readonly database: string;
   readonly user: string;
   readonly password?: string | undefined;
@@ -85,16 +96,42 @@ export function clientConfig(endpoint: PostgresEndpoint, options: ConnectOptions
 }
 
 /**
- * Connects. All values of results are text (`string | null`).
+ * Connects to the first of the endpoint's addresses that answers and is what it asks for; as with libpq, a server that
+ * answers and refuses ends the search. All values of results are text (`string | null`).
  * @throws SluiceError POSTGRES_UNREACHABLE, POSTGRES_AUTH_FAILED, POSTGRES_DATABASE_MISSING, POSTGRES_TLS_FAILED, ...
  */
 export async function connect(endpoint: PostgresEndpoint, options: ConnectOptions): Promise<pg.Client> {
+  const failures: SluiceError[] = [];
+  for (const address of addressesOf(endpoint)) {
+    try {
+      return await connectTo({ ...endpoint, ...address }, options);
+    } catch (error) {
+      if (!isSluiceError(error, 'POSTGRES_UNREACHABLE')) throw error;
+      failures.push(error);
+    }
+  }
+  const [first] = failures;
+  if (failures.length === 1) throw first;
+  const message = failures.map((failure) => failure.message).join('; ');
+  throw new SluiceError('POSTGRES_UNREACHABLE', message, { cause: first });
+}
+
+export function addressesOf({ host, port, further = [] }: PostgresEndpoint): readonly PostgresAddress[] {
+  return [{ host, port }, ...further];
+}
+
+/** The endpoint with no other address than that of the client: what belongs to one server goes to one server. */
+export function endpointOf(client: pg.Client, endpoint: PostgresEndpoint): PostgresEndpoint {
+  return { ...endpoint, host: client.host, port: client.port, further: [] };
+}
+
+async function connectTo(endpoint: PostgresEndpoint, options: ConnectOptions): Promise<pg.Client> {
   try {
     return await connectOnce(endpoint, options);
   } catch (error) {
-    const failure = connectFailure(error, endpoint, options.end);
+    const failure = isSluiceError(error) ? error : connectFailure(error, endpoint, options.end);
     if (!allowsPlaintext(endpoint, failure)) throw failure;
-    return await connect({ ...endpoint, tls: { mode: 'disable' } }, options);
+    return await connectTo({ ...endpoint, tls: { mode: 'disable' } }, options);
   }
 }
 
@@ -126,12 +163,21 @@ async function connectOnce(endpoint: PostgresEndpoint, options: ConnectOptions):
   await client.connect();
   try {
     await client.query(newerSettings);
+    if (endpoint.target && endpoint.target !== 'any') await requirePrimary(client, endpoint, options.end);
     await watchSession(client, config);
   } catch (error) {
     await client.end().catch(() => undefined);
     throw error;
   }
   return client;
+}
+
+/** @throws SluiceError POSTGRES_UNREACHABLE: another address, or the same one after a promotion, may be a primary */
+async function requirePrimary(client: pg.Client, endpoint: PostgresEndpoint, end: ConnectOptions['end']) {
+  const { rows } = await client.query<{ standby: string }>('SELECT pg_is_in_recovery() AS standby');
+  if (rows[0]?.standby === 'f') return;
+  const message = `the server is a standby, target_session_attrs is ${endpoint.target}`;
+  throw placed('POSTGRES_UNREACHABLE', message, describeEnd(endpoint, end), undefined);
 }
 
 /**

@@ -23,7 +23,12 @@ const tls = z.strictObject({
 });
 
 const endpoint = {
-  url: z.string().min(1).describe('postgresql://user[:password]@host[:port]/database[?sslmode=...&sslrootcert=...]'),
+  url: z
+    .string()
+    .min(1)
+    .describe(
+      'postgresql://user[:password]@host[:port][,host:port...]/database[?sslmode=...&target_session_attrs=read-write...]',
+    ),
   password: secretReference.optional().describe('password, when it is not in the URL'),
   tls: tls.optional(),
 };
@@ -128,6 +133,10 @@ export const taskDefinition = z.strictObject({
       .min(1)
       .default(300)
       .describe('how long slot creation may wait for running transactions'),
+    failoverSlot: z
+      .boolean()
+      .default(false)
+      .describe('true (17+): the slot is synchronised to standbys, so that capture can go on after a promotion'),
   }),
   destination: z.strictObject(endpoint),
   types: z

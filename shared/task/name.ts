@@ -11,7 +11,8 @@ const HASH_LENGTH = 8;
 
 /**
  * The name of a task that was given none: `<source>-to-<destination>-<hash>`, at most 40 of [a-z0-9-].
- * The same two databases give the same name, whatever account or TLS settings reach them.
+ * The same two databases give the same name, whatever account or TLS settings reach them; of several addresses the
+ * first counts, whichever of them is the primary.
  */
 export function defaultTaskName(source: DatabaseAddress, destination: DatabaseAddress): string {
   const addresses = [source, destination].map(({ host, port, database }) => [host.toLowerCase(), port, database]);

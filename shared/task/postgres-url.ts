@@ -1,9 +1,11 @@
+import { type PostgresAddress, type SessionTarget, sessionTargets } from '../postgres/connection.ts';
 import { type TlsMode, tlsModes } from '../postgres/tls.ts';
 
 /** A connection URL of libpq, taken apart; certificates are still paths. */
 export interface PostgresUrl {
-  readonly host: string;
-  readonly port: number;
+  /** At least one, in the order in which they are tried. */
+  readonly addresses: readonly [PostgresAddress, ...PostgresAddress[]];
+  readonly target: SessionTarget | undefined;
   readonly database: string;
   readonly user: string | undefined;
   readonly password: string | undefined;
@@ -28,12 +30,13 @@ const parameters = [
   'sslcert',
   'sslkey',
   'sslpassword',
+  'target_session_attrs',
 ] as const;
 type Parameter = (typeof parameters)[number];
 
 /**
  * Reads `postgresql://user:password@host:port/database?sslmode=...`, each part percent-decoded; the host may be a
- * percent-encoded directory of a unix socket. Reads no environment.
+ * percent-encoded directory of a unix socket, and there may be several `host:port`, with commas. Reads no environment.
  * @throws Error whose message says what is wrong, without the URL, which may hold a password.
  * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
  */
@@ -43,16 +46,15 @@ export function parsePostgresUrl(text: string): PostgresUrl {
   const [, account, authority, path, query] = match;
   const query_ = readQuery(query ?? '');
   const [user, password] = readAccount(account);
-  const { host, port } = readAuthority(authority ?? '');
   const database = once('database', decode(path), query_.dbname) ?? query_.user ?? user;
   if (!database) throw new Error('no database is named');
   return {
-    host: once('host', host, query_.host) ?? 'localhost',
-    port: readPort(once('port', port, query_.port)),
+    addresses: readAddresses(authority ?? '', query_),
+    target: oneOf('target_session_attrs', sessionTargets, query_.target_session_attrs),
     database,
     user: once('user', user, query_.user),
     password: once('password', password, query_.password),
-    sslMode: readMode(query_.sslmode),
+    sslMode: oneOf('sslmode', tlsModes, query_.sslmode),
     rootCertificate: query_.sslrootcert,
     certificate: query_.sslcert,
     key: query_.sslkey,
@@ -67,15 +69,36 @@ function readAccount(account: string | undefined): [string | undefined, string |
   return [decode(account.slice(0, colon)), decode(account.slice(colon + 1))];
 }
 
-function readAuthority(authority: string): { host: string | undefined; port: string | undefined } {
-  if (authority.includes(',')) throw new Error('several hosts are not supported: name one');
-  const match = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(authority);
+function readAddresses(authority: string, query: Query): PostgresUrl['addresses'] {
+  const inPlace = authority.split(',').map(readAddress);
+  const hosts = listOnce(
+    'host',
+    inPlace.map(({ host }) => host),
+    query.host,
+  );
+  const ports = listOnce(
+    'port',
+    inPlace.map(({ port }) => port),
+    query.port,
+  );
+  if (ports.length !== 1 && ports.length !== hosts.length) throw new Error('there are not as many ports as hosts');
+  const addressAt = (i: number) => ({
+    host: hosts[i] ?? 'localhost',
+    port: readPort(ports.length === 1 ? ports[0] : ports[i]),
+  });
+  return [addressAt(0), ...hosts.slice(1).map((_, i) => addressAt(i + 1))];
+}
+
+function readAddress(text: string): { host: string | undefined; port: string | undefined } {
+  const match = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(text);
   if (!match) throw new Error('host and port cannot be told apart; an IPv6 address stands in [ ]');
   return { host: decode(match[1]?.replace(/^\[(.*)\]$/, '$1')), port: decode(match[2]) };
 }
 
-function readQuery(query: string): Partial<Record<Parameter, string>> {
-  const found: Partial<Record<Parameter, string>> = {};
+type Query = Partial<Record<Parameter, string>>;
+
+function readQuery(query: string): Query {
+  const found: Query = {};
   for (const pair of query.split('&').filter((part) => part !== '')) {
     const equals = pair.indexOf('=');
     const name = decode(equals < 0 ? pair : pair.slice(0, equals)) as Parameter;
@@ -96,11 +119,11 @@ function readPort(text: string | undefined): number {
   return port;
 }
 
-function readMode(text: string | undefined): TlsMode | undefined {
+function oneOf<T extends string>(name: Parameter, values: readonly T[], text: string | undefined): T | undefined {
   if (text === undefined) return undefined;
-  const mode = tlsModes.find((known) => known === text);
-  if (mode === undefined) throw new Error(`sslmode ${text} is not supported; known are ${tlsModes.join(', ')}`);
-  return mode;
+  const value = values.find((known) => known === text);
+  if (value === undefined) throw new Error(`${name} ${text} is not supported; known are ${values.join(', ')}`);
+  return value;
 }
 
 /** The one of two places that is given. Empty parts count as not given. */
@@ -109,6 +132,13 @@ function once(what: string, inPlace: string | undefined, inQuery: string | undef
     throw new Error(`the ${what} stands twice, in its place and as a parameter, with different values`);
   }
   return inPlace ?? inQuery;
+}
+
+/** Parts of a list that are not given are undefined. */
+function listOnce(what: string, inPlace: (string | undefined)[], inQuery: string | undefined): (string | undefined)[] {
+  const given = inPlace.some((part) => part !== undefined);
+  const text = once(what, given ? inPlace.join(',') : undefined, inQuery);
+  return given || text === undefined ? inPlace : text.split(',').map((part) => (part === '' ? undefined : part));
 }
 
 function decode(text: string | undefined): string | undefined {

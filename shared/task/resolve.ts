@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
-import type { PostgresEndpoint } from '../postgres/connection.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { addressesOf, type PostgresEndpoint } from '../postgres/connection.ts';
 import type { TlsSettings } from '../postgres/tls.ts';
 import { type MigrationType, type TaskDefinition, taskDefinition } from './definition.ts';
 import { Issues } from './issues.ts';
@@ -36,6 +37,7 @@ export async function resolveTask(definition: unknown, env: Environment): Promis
       endpoint: source,
       replicaIdentity: checked.source.replicaIdentity,
       slotTimeoutSeconds: checked.source.slotTimeoutSeconds,
+      failoverSlot: checked.source.failoverSlot,
     },
     destination,
     sink: {
@@ -76,8 +78,11 @@ async function resolveEndpoint(
     reader.issues.add(`${path}.password`, 'the URL holds a password too: give it once');
   }
   const tls = await resolveTls(path, url, definition.tls, reader);
-  const { host, port, database } = url;
-  return { host, port, database, user: url.user ?? userInfo().username, password: url.password ?? password, tls };
+  const { database, target } = url;
+  const [first, ...further] = url.addresses;
+  const account = { user: url.user ?? userInfo().username, password: url.password ?? password };
+  const elsewhere = { ...(further.length > 0 && { further }), ...(target && { target }) };
+  return { ...first, ...elsewhere, database, ...account, tls };
 }
 
 function readUrl(path: string, text: string, issues: Issues): PostgresUrl | undefined {
@@ -122,8 +127,8 @@ function checkTls(path: string, tls: TlsSettings, issues: Issues): void {
 }
 
 function checkEnds(source: PostgresEndpoint, destination: PostgresEndpoint, issues: Issues): void {
-  const same = source.host === destination.host && source.port === destination.port;
-  if (same && source.database === destination.database) {
+  const shared = addressesOf(source).some((from) => addressesOf(destination).some((to) => isDeepStrictEqual(from, to)));
+  if (shared && source.database === destination.database) {
     issues.add('destination.url', 'source and destination are the same database');
   }
 }

@@ -28,6 +28,8 @@ export interface SourceSettings {
   readonly endpoint: PostgresEndpoint;
   readonly replicaIdentity: 'keep' | 'full';
   readonly slotTimeoutSeconds: number;
+  /** From 17 on. */
+  readonly failoverSlot: boolean;
 }
 
 export interface SinkSettings {

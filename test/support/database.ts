@@ -6,7 +6,7 @@ export interface CreateOptions {
   /** URL of a superuser. */
   readonly server: string;
   readonly name: string;
-  readonly cleanup: Cleanup;
+  readonly cleanup: Pick<Cleanup, 'defer'>;
   /** false: the server goes with the test. */
   readonly drops: boolean;
 }
@@ -28,10 +28,15 @@ export class TestDatabase {
   /** Makes the database; the cleanup removes it with every slot in it. */
   static async create({ server, name, cleanup, drops }: CreateOptions): Promise<TestDatabase> {
     await onServer(server, (client) => client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)} TEMPLATE template0`));
+    if (drops) cleanup.defer(() => drop(server, name));
+    return TestDatabase.at({ server, name, cleanup });
+  }
+
+  /** A database that is there already. */
+  static at({ server, name, cleanup }: Omit<CreateOptions, 'drops'>): TestDatabase {
     const url = new URL(server);
     url.pathname = `/${name}`;
     const database = new TestDatabase(name, url.toString());
-    if (drops) cleanup.defer(() => drop(server, name));
     cleanup.defer(() => database.disconnect());
     return database;
   }

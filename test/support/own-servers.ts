@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { type KafkaServer, startKafka } from '../../deploy/local/kafka-server.ts';
 import { type PostgresOptions, type PostgresServer, startPostgres } from '../../deploy/local/postgres-server.ts';
 import { type RegistryServer, startRegistry } from '../../deploy/local/registry-server.ts';
@@ -17,6 +18,40 @@ export function ownPostgres(options: Omit<PostgresOptions, 'dataDir'> = {}): Pro
   const settings = { ...carefreePostgres, ...options.settings };
   const start = (dir: string) => startPostgres({ ...options, dataDir: join(dir, 'data'), settings });
   return own('postgres', start, (server) => server.kill());
+}
+
+export interface StandbyOptions {
+  /** Of the physical slot at the primary that it streams from. */
+  readonly slot: string;
+  readonly settings?: PostgresOptions['settings'];
+}
+
+/** A standby of the primary, which is restarted for it: its data is copied while it stands. */
+export function ownStandby(
+  primary: PostgresServer,
+  { slot, settings = {} }: StandbyOptions,
+): Promise<Own<PostgresServer>> {
+  const { username, password } = new URL(primary.url);
+  const conninfo = `host=127.0.0.1 port=${primary.port} user=${username} password=${password} dbname=postgres`;
+  const upstream = { primary_conninfo: conninfo, primary_slot_name: slot, hot_standby_feedback: 'on' };
+  const start = async (dir: string) => {
+    const dataDir = join(dir, 'data');
+    await primary.stop();
+    // cp, since it keeps owner and rights; the marker's content does not matter.
+    execFileSync('cp', ['-a', primary.dataDir, dataDir]);
+    execFileSync('cp', ['-a', join(dataDir, 'PG_VERSION'), join(dataDir, 'standby.signal')]);
+    await primary.restart();
+    await keepWal(primary, slot);
+    return startPostgres({ dataDir, settings: { ...carefreePostgres, ...upstream, ...settings } });
+  };
+  return own('standby', start, (server) => server.kill());
+}
+
+async function keepWal({ url }: PostgresServer, slot: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query('SELECT pg_create_physical_replication_slot($1, true)', [slot]);
+  await client.end();
 }
 
 /** `advertised`: ports that something listens at, before each broker. */

@@ -47,7 +47,14 @@ async function makeInOrder(options: NewSlot, objects: SourceObjects): Promise<Ke
   failpoint('capture.after-publication');
   await writer.append({ kind: 'slot', slot, consistentPoint: null });
   const timeoutMilliseconds = task.source.slotTimeoutSeconds * 1000;
-  const creation = { replication, sql: source.sql, slot, timeoutMilliseconds, signal };
+  const creation = {
+    replication,
+    sql: source.sql,
+    slot,
+    failover: task.source.failoverSlot,
+    timeoutMilliseconds,
+    signal,
+  };
   const { consistentPoint, snapshot } = await atSource(task, () => createSlot(creation));
   const { endpoint } = task.source;
   const applicationName = `sluice ${task.name} keeper`;

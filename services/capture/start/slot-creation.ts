@@ -3,6 +3,7 @@ import { SluiceError } from '../../../shared/errors.ts';
 import { sqlstate } from '../../../shared/postgres/failure.ts';
 import { quoteIdentifier } from '../../../shared/postgres/identifiers.ts';
 import { type Lsn, parseLsn } from '../../../shared/postgres/lsn.ts';
+import { majorVersion } from '../../../shared/postgres/server-version.ts';
 import type { ReplicationConnection } from '../stream/replication-connection.ts';
 
 export interface SlotCreation {
@@ -10,6 +11,8 @@ export interface SlotCreation {
   /** Another session, to look and to cancel with. */
   readonly sql: pg.Client;
   readonly slot: string;
+  /** Standbys keep a copy; 17 and later. */
+  readonly failover: boolean;
   readonly timeoutMilliseconds: number;
   readonly signal: AbortSignal;
 }
@@ -28,6 +31,7 @@ export async function createSlot({
   replication,
   sql,
   slot,
+  failover,
   timeoutMilliseconds,
   signal,
 }: SlotCreation): Promise<CreatedSlot> {
@@ -40,7 +44,8 @@ export async function createSlot({
   const timer = setTimeout(cancelQuietly, timeoutMilliseconds);
   signal.addEventListener('abort', cancelQuietly);
   try {
-    const command = `CREATE_REPLICATION_SLOT ${quoteIdentifier(slot)} LOGICAL pgoutput EXPORT_SNAPSHOT`;
+    const options = failover ? "(SNAPSHOT 'export', FAILOVER)" : 'EXPORT_SNAPSHOT';
+    const command = `CREATE_REPLICATION_SLOT ${quoteIdentifier(slot)} LOGICAL pgoutput ${options}`;
     const [created] = await replication.query(command);
     return { consistentPoint: parseLsn(created?.consistent_point ?? ''), snapshot: created?.snapshot_name ?? '' };
   } catch (error) {
@@ -60,6 +65,30 @@ export async function createSlot({
     clearTimeout(timer);
     signal.removeEventListener('abort', cancelQuietly);
   }
+}
+
+/** From 17 on a slot can be a failover slot. */
+const FIRST_WITH_FAILOVER = 170_000;
+
+/** @throws SluiceError CONFIG_INVALID */
+export function checkFailover(failover: boolean, version: number): void {
+  if (!failover || version >= FIRST_WITH_FAILOVER) return;
+  const detail = `source.failoverSlot needs PostgreSQL 17 or later; the source is ${majorVersion(version)}`;
+  throw new SluiceError('CONFIG_INVALID', detail);
+}
+
+/** Gives the slot of a task that goes on what the setting says now. */
+export async function settleFailover(
+  { replication, sql, slot, failover }: Pick<SlotCreation, 'replication' | 'sql' | 'slot' | 'failover'>,
+  version: number,
+): Promise<void> {
+  if (version < FIRST_WITH_FAILOVER) return;
+  const { rows } = await sql.query<{ failover: string }>(
+    'SELECT failover::text AS failover FROM pg_replication_slots WHERE slot_name = $1',
+    [slot],
+  );
+  if (rows[0]?.failover === String(failover)) return;
+  await replication.query(`ALTER_REPLICATION_SLOT ${quoteIdentifier(slot)} (FAILOVER ${failover})`);
 }
 
 /** Sessions and prepared transactions that the walsender waits for. */

@@ -1,13 +1,14 @@
 import type pg from 'pg';
 import type { SourceFacts } from '../../../shared/envelope/start-decision.ts';
 import { SluiceError } from '../../../shared/errors.ts';
-import { connect, describeEnd } from '../../../shared/postgres/connection.ts';
+import { connect, describeEnd, endpointOf, type PostgresEndpoint } from '../../../shared/postgres/connection.ts';
 import { postgresFailure, sqlstate } from '../../../shared/postgres/failure.ts';
 import { parseLsn } from '../../../shared/postgres/lsn.ts';
 import { serverVersion } from '../../../shared/postgres/server-version.ts';
 import { identifySystem, type SystemIdentity, timelineEnds } from '../../../shared/postgres/system.ts';
 import { publicationName, slotName, type Task } from '../../../shared/task/task.ts';
 import { ReplicationConnection } from '../stream/replication-connection.ts';
+import { checkFailover } from './slot-creation.ts';
 import { lockTask } from './source-lock.ts';
 
 /** The sessions of one attempt at the source. */
@@ -17,7 +18,8 @@ export interface SourceSession {
   /** The walsender, which holds the task's lock and later streams; null in a task without a stream: `sql` holds it. */
   readonly replication: ReplicationConnection | null;
   readonly version: number;
-  readonly database: string;
+  /** All sessions of the attempt go to one server: snapshots and slots are of one. */
+  readonly endpoint: PostgresEndpoint;
   close(): Promise<void>;
 }
 
@@ -30,9 +32,9 @@ const OLDEST = 100_000;
 
 /** @throws SluiceError POSTGRES_*, SOURCE_TASK_RUNNING, SOURCE_NO_SLOT_FREE, CONFIG_INVALID before PostgreSQL 10 */
 export async function openSource(task: Task, { takeOver, signal }: OpenSourceOptions): Promise<SourceSession> {
-  const { endpoint } = task.source;
   const applicationName = `sluice ${task.name}`;
-  const sql = await connect(endpoint, { applicationName, end: 'source' });
+  const sql = await connect(task.source.endpoint, { applicationName, end: 'source' });
+  const endpoint = endpointOf(sql, task.source.endpoint);
   let replication: ReplicationConnection | null = null;
   const close = async () => {
     await replication?.close();
@@ -41,29 +43,30 @@ export async function openSource(task: Task, { takeOver, signal }: OpenSourceOpt
   try {
     const version = await serverVersion(sql);
     if (version < OLDEST) throw new SluiceError('CONFIG_INVALID', 'the source is older than PostgreSQL 10');
-    if (task.types.has('incremental')) replication = await openReplication(task, applicationName);
+    checkFailover(task.source.failoverSlot, version);
+    if (task.types.has('incremental')) replication = await openReplication(endpoint, applicationName);
     if (replication && version >= 140_000) {
       // So that the lock is not held for a process that was killed while the server made the slot.
       await replication.query("SET client_connection_check_interval = '2s'");
     }
     await lockTask(replication?.client ?? sql, { name: slotName(task.name), takeOver, signal });
-    return { sql, replication, version, database: endpoint.database, close };
+    return { sql, replication, version, endpoint, close };
   } catch (error) {
     await close();
     throw postgresFailure(error, describeEnd(endpoint, 'source'));
   }
 }
 
-async function openReplication(task: Task, applicationName: string): Promise<ReplicationConnection> {
+async function openReplication(endpoint: PostgresEndpoint, applicationName: string): Promise<ReplicationConnection> {
   try {
-    return await ReplicationConnection.open(task.source.endpoint, applicationName);
+    return await ReplicationConnection.open(endpoint, applicationName);
   } catch (error) {
     const state = sqlstate(error);
     if (state === '53300') {
       throw new SluiceError('SOURCE_NO_SLOT_FREE', 'no WAL sender is free (max_wal_senders)', { cause: error });
     }
     if (state === '42501') {
-      const detail = `source: ${task.source.endpoint.user} lacks the REPLICATION attribute`;
+      const detail = `source: ${endpoint.user} lacks the REPLICATION attribute`;
       throw new SluiceError('POSTGRES_PERMISSION_DENIED', detail, { cause: error });
     }
     throw error;
@@ -80,7 +83,7 @@ export async function atSource<T>(task: Task, work: () => Promise<T>): Promise<T
 }
 
 /** What startDecision wants to know, to be read before the epoch record is appended. */
-export async function readSourceFacts({ sql, replication, database }: SourceSession, task: Task): Promise<SourceFacts> {
+export async function readSourceFacts({ sql, replication, endpoint }: SourceSession, task: Task): Promise<SourceFacts> {
   const { systemIdentifier, timeline, flushed } = replication
     ? await identifySystem(replication.client)
     : await controlFile(sql);
@@ -88,6 +91,7 @@ export async function readSourceFacts({ sql, replication, database }: SourceSess
   const publication = await sql.query('SELECT 1 FROM pg_publication WHERE pubname = $1', [publicationName(task.name)]);
   const slot = await readSlot(sql, slotName(task.name));
   const publicationExists = publication.rows.length > 0;
+  const { database } = endpoint;
   return { systemIdentifier, timeline, timelineEnds: ends, database, walEnd: flushed, slot, publicationExists };
 }
 

@@ -105,7 +105,7 @@ export async function startPath(
     source: {
       systemIdentifier: facts.systemIdentifier,
       timeline: facts.timeline,
-      database: source.database,
+      database: source.endpoint.database,
       serverVersion: source.version,
     },
     slot: slotName(task.name),

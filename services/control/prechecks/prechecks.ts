@@ -2,6 +2,7 @@ import * as destination from './destination.ts';
 import type { RunnablePrecheck } from './finding.ts';
 import { topicSettings } from './kafka.ts';
 import { registryAnswers } from './registry.ts';
+import { sourceFailover } from './source-failover.ts';
 import * as server from './source-server.ts';
 import * as tables from './source-tables.ts';
 
@@ -15,6 +16,7 @@ export const prechecks: readonly RunnablePrecheck[] = [
   server.sourceEncoding,
   server.sourceSlotLimits,
   server.sourceLongTransactions,
+  sourceFailover,
   tables.selectionMatches,
   tables.tablesReadable,
   tables.publicationRight,
