@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { readPosition } from '../../services/sink-postgres/bookkeeping/position.ts';
 import { type Change, type TableShape, type Tuple, UNKNOWN } from '../../shared/envelope/change-event.ts';
 import { type TestContext, testContext } from '../support/context.ts';
+import { eventually } from '../support/eventually.ts';
 import { definitionsFor, majorOf } from '../support/server-version.ts';
 import { TestApplier } from '../support/sink-applier.ts';
 import { EventLog, insert, remove, tableShape, truncate, update } from '../support/sink-events.ts';
@@ -272,5 +273,19 @@ describe('apply', () => {
       code: 'DESTINATION_TABLE_MISSING',
       message,
     });
+  });
+
+  test('the position is not read before a COMMIT under way is done', async () => {
+    const identity = applier.destination.identity;
+    const other = await ctx.destination.connect();
+    await other.query('BEGIN');
+    await other.query('UPDATE sluice.position SET "position" = "position" + 1');
+    const reading = readPosition(applier.control, identity);
+    const waits = `SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = $1`;
+    const { processID } = applier.control as unknown as { processID: number };
+    await eventually(async () => (await ctx.destination.value(waits, [processID])) === '1');
+    await other.query('COMMIT');
+    await other.end();
+    expect((await reading)?.position).toBe(1n);
   });
 });

@@ -47,11 +47,11 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
     if (signal.aborted) return;
     if (end.kind === 'exit' && end.code === 0 && (await options.isDone())) return;
     const good = performance.now() - began > GOOD_RUN_MS;
-    // What kills it from outside says nothing of the service: it is started again for ever.
-    if (end.kind !== 'signal') bad = good ? 0 : bad + 1;
+    // What kills it from outside says nothing of the service, nor does a server that is away: started again for ever.
+    if (end.kind === 'exit') bad = good ? 0 : bad + 1;
     if (good) wait = FIRST_WAIT_MS;
     if (end.kind === 'failed' && isFinal(end.message, first)) throw failure(end.message);
-    if (bad >= MOST_BAD_RUNS) throw hopeless(service, end);
+    if (bad >= MOST_BAD_RUNS) throw hopeless(service, describe(end));
     onEvent(`${service} ${describe(end)}; it is started again in ${wait / 1000} s`);
     await delay(wait, undefined, { signal }).catch(() => undefined);
     wait = Math.min(wait * 2, LONGEST_WAIT_MS);
@@ -103,11 +103,10 @@ function failure({ code, message, remedy }: FailedMessage): SluiceError {
   return new SluiceError(errorCodeOf(code), message, { remedy });
 }
 
-function hopeless(service: ServiceName, end: End): SluiceError {
-  if (end.kind === 'failed') return failure(end.message);
+function hopeless(service: ServiceName, how: string): SluiceError {
   return new SluiceError(
     'INTERNAL',
-    `${service} ended ${MOST_BAD_RUNS} times in a row soon after its start: it ${describe(end)}`,
+    `${service} ended ${MOST_BAD_RUNS} times in a row soon after its start: it ${how}`,
   );
 }
 

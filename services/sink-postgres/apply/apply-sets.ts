@@ -3,14 +3,7 @@ import type { ApplyContext } from './destination-transaction.ts';
 import { plan, type Step } from './plan.ts';
 import { runStatement } from './run-statement.ts';
 import type { RowChange } from './single-change.ts';
-import {
-  alterRows,
-  deleteRows,
-  insertRows,
-  removeRows,
-  type Statement,
-  updateRows,
-} from './statements.ts';
+import { alterRows, deleteRows, insertRows, removeRows, type Statement, updateRows } from './statements.ts';
 import type { Target } from './target.ts';
 import { emptyTables } from './truncate.ts';
 import { writeChange } from './write-change.ts';

@@ -58,8 +58,9 @@ interface PositionRow {
   commit_time: string | null;
 }
 
+/** Waits for a COMMIT that an earlier attempt sent, and whose answer it did not get, to be done. */
 export async function readPosition(client: pg.Client, { task, sink }: SinkIdentity): Promise<AppliedPosition | null> {
-  const text = `SELECT ${columns} FROM sluice.position WHERE task = $1 AND sink = $2`;
+  const text = `SELECT ${columns} FROM sluice.position WHERE task = $1 AND sink = $2 FOR UPDATE`;
   const { rows } = await client.query<PositionRow>(text, [task, sink]);
   return rows[0] ? fromRow(rows[0]) : null;
 }

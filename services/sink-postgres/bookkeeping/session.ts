@@ -11,23 +11,40 @@ export interface Destination {
   readonly identity: SinkIdentity;
 }
 
+/** Of every session, where the server knows them: what a sink left that was killed or cut off ends soon, and its locks. */
+const endsSoon: Readonly<Record<string, string>> = { client_connection_check_interval: '5s', tcp_user_timeout: '30s' };
+
 /**
  * Settings of sessions that write rows, where the server knows them.
  * - synchronous_commit: position and rows are lost together, and applied again; nothing upstream waits for them
- * - client_connection_check_interval: what a killed sink left running ends soon
  * - the planner: the rows of a statement come as arrays of unknown length and meet their table by its key
  */
 const writerSettings: Readonly<Record<string, string>> = {
   synchronous_commit: 'off',
-  client_connection_check_interval: '5s',
   plan_cache_mode: 'force_generic_plan',
   enable_seqscan: 'off',
   jit: 'off',
 };
 
-export async function openSession({ endpoint, identity }: Destination, role: string): Promise<pg.Client> {
+export async function openSession(destination: Destination, role: string): Promise<pg.Client> {
+  const { endpoint, identity } = destination;
   const applicationName = `sluice sink ${identity.task}/${identity.sink} ${role}`.slice(0, 63);
-  return await connect(endpoint, { applicationName, end: 'destination' });
+  const client = await connect(endpoint, { applicationName, end: 'destination' });
+  try {
+    await set(client, endsSoon);
+    return client;
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw destinationFailure(error, destination);
+  }
+}
+
+async function set(client: pg.Client, settings: Readonly<Record<string, string>>): Promise<void> {
+  await client.query(
+    `SELECT set_config(name, ($2::text[])[array_position($1::text[], name)], false)
+     FROM pg_settings WHERE name = ANY ($1::text[])`,
+    [Object.keys(settings), Object.values(settings)],
+  );
 }
 
 /** A session that writes rows. `replicaRole`: user triggers and foreign keys do not act in it. */
@@ -37,12 +54,7 @@ export async function openWriter(
 ): Promise<pg.Client> {
   const client = await openSession(destination, role);
   try {
-    const names = Object.keys(writerSettings);
-    await client.query(
-      `SELECT set_config(name, ($2::text[])[array_position($1::text[], name)], false)
-       FROM pg_settings WHERE name = ANY ($1::text[])`,
-      [names, Object.values(writerSettings)],
-    );
+    await set(client, writerSettings);
     if (replicaRole) await client.query('SET session_replication_role = replica');
     return client;
   } catch (error) {

@@ -66,6 +66,7 @@ export async function runRandom({ seed, rounds, brokers, log }: RunOptions): Pro
   await using points = new Points();
   const scene: Scene = { stage, ctx, migrate, log, points };
   for (const [index, round] of plan.entries()) await play(scene, round, index);
+  await progress(scene);
   const after = await position(ctx);
   for (const proxy of stage.proxies) proxy.heal();
   await load.progress(20);
@@ -79,8 +80,8 @@ export async function runRandom({ seed, rounds, brokers, log }: RunOptions): Pro
   const report = await expectSoundTopics(ctx);
   const { problems, transactions } = await checkLedger(ctx.source, report.listed);
   if (problems.length > 0) throw new Error(`the ledger does not agree:\n${problems.slice(0, 20).join('\n')}`);
-  const { conflicts } = await appliedPosition(ctx.destination);
-  if (conflicts !== '0') throw new Error(`${conflicts} conflicts`);
+  const { conflicts, last_conflict: last } = await appliedPosition(ctx.destination);
+  if (conflicts !== '0') throw new Error(`${conflicts} conflicts, the last: ${last}`);
   if (final !== report.lastPosition) throw new Error(`applied ${final}, the topics end with ${report.lastPosition}`);
 
   await using cutover = sluice(['cutover', ...args, '--timeout', '120'], {});
