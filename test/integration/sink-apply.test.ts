@@ -275,6 +275,15 @@ describe('apply', () => {
     });
   });
 
+  test('a key that is written otherwise and equal moves no other row, and loses no value that did not come', async () => {
+    await ctx.destination.query('CREATE TABLE scaled (id numeric PRIMARY KEY, body text)');
+    await ctx.destination.query("INSERT INTO scaled VALUES (1.50, 'kept')");
+    const shape = tableShape('scaled', ['id* numeric', 'body text']);
+    const done = await apply([[shape, update(['1.500', UNKNOWN], ['1.50', UNKNOWN])]]);
+    expect(done.conflicts).toBe(0);
+    expect(await rows('SELECT * FROM scaled')).toEqual([['1.500', 'kept']]);
+  });
+
   test('the position is not read before a COMMIT under way is done', async () => {
     const identity = applier.destination.identity;
     const other = await ctx.destination.connect();

@@ -204,4 +204,44 @@ const values: readonly Breakage[] = [
   },
 ];
 
-export const breakages: readonly Breakage[] = [...manifest, ...producer, ...capture, ...sink, ...values];
+const watch = (name: string) => ({ file: 'test/integration/postgres-session-watch.test.ts', name });
+
+const connections: readonly Breakage[] = [
+  {
+    name: 'waits for ever on a connection that is dead without a word',
+    file: 'shared/postgres/session-watch.ts',
+    find: "  return runs && !waitsForUs.has(activity.waitEvent) ? 'working' : 'lost';",
+    replace: "  return runs || waitsForUs.size > 0 ? 'working' : 'lost';",
+    test: watch('a statement whose answer was lost fails'),
+  },
+  {
+    name: 'ends a session only when the server says goodbye',
+    file: 'shared/postgres/connection.ts',
+    find: 'const timer = setTimeout(() => this.connection.stream.destroy(), END_MS);',
+    replace: 'const timer = setTimeout(() => undefined, END_MS);',
+    test: watch('an idle session on a dead connection ends all the same'),
+  },
+  {
+    name: 'reads the applied position while a COMMIT is under way',
+    file: 'services/sink-postgres/bookkeeping/position.ts',
+    find: 'WHERE task = $1 AND sink = $2 FOR UPDATE`;',
+    replace: 'WHERE task = $1 AND sink = $2`;',
+    test: apply('the position is not read before'),
+  },
+  {
+    name: 'takes a key that is written otherwise for the key of another row',
+    file: 'services/sink-postgres/apply/write-change.ts',
+    find: 'findOther(target, after, before)))',
+    replace: 'findOne(target, after)))',
+    test: apply('a key that is written otherwise and equal'),
+  },
+];
+
+export const breakages: readonly Breakage[] = [
+  ...manifest,
+  ...producer,
+  ...capture,
+  ...sink,
+  ...values,
+  ...connections,
+];

@@ -48,6 +48,13 @@ export function findOne(target: Target, row: Tuple): Statement {
   return { text: `SELECT FROM ${only(target.table)} AS t WHERE ${where}`, values: parameters };
 }
 
+/** A row with the key of `row` that is not the one `old` describes: equal keys may be written in several ways. */
+export function findOther(target: Target, row: Tuple, old: Tuple): Statement {
+  const parameters: (string | null)[] = [];
+  const where = `${condition(target, row, parameters)} AND (${condition(target, old, parameters)}) IS NOT TRUE`;
+  return { text: `SELECT FROM ${only(target.table)} AS t WHERE ${where}`, values: parameters };
+}
+
 /** Which row: by the row key; without one by the image of the whole row, and then exactly one physical row. */
 function condition(target: Target, old: Tuple, parameters: (string | null)[]): string {
   if (target.key.length === 0) return byImage(target, old, parameters);

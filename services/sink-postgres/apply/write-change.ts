@@ -3,7 +3,7 @@ import { type ColumnValue, type Tuple, UNKNOWN } from '../../../shared/envelope/
 import type { ConflictPolicy } from '../../../shared/task/definition.ts';
 import type { ConflictKind } from './conflict.ts';
 import { runStatement } from './run-statement.ts';
-import { deleteOne, findOne, insertOne, overwriteOne, type RowChange, updateOne } from './single-change.ts';
+import { deleteOne, findOne, findOther, insertOne, overwriteOne, type RowChange, updateOne } from './single-change.ts';
 import type { Statement } from './statements.ts';
 import type { Target } from './target.ts';
 
@@ -64,7 +64,7 @@ async function update(
 ): Promise<void> {
   const moves = before !== null && target.key.some((index) => differs(before[index], after[index]));
   // A key that may be doubled until the commit is no conflict yet.
-  if (moves && target.arbiter && (await isThere(client, findOne(target, after)))) {
+  if (moves && target.arbiter && (await isThere(client, findOther(target, after, before)))) {
     onConflict('key');
     if (policy !== 'overwrite') return;
     await runStatement(client, deleteOne(target, after));
