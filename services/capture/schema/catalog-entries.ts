@@ -38,6 +38,8 @@ function ownersSql(version: number): string {
       FROM pg_constraint WHERE contype NOT IN ('f', 't')
     UNION ALL SELECT 'pg_attrdef:' || oid, 'pg_class:' || adrelid FROM pg_attrdef
     UNION ALL SELECT 'pg_rewrite:' || oid, 'pg_class:' || ev_class FROM pg_rewrite WHERE rulename = '_RETURN'
+    UNION ALL SELECT ${key('classid', 'objid')}, ${key('refclassid', 'refobjid')} FROM pg_depend d
+      WHERE d.deptype = 'i' AND d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_type'::regclass
     UNION ALL SELECT DISTINCT ${key('classid', 'objid')}, ${key('refclassid', 'refobjid')} FROM pg_depend d
       WHERE d.deptype = 'i' AND d.objid >= ${FIRST_USER_OID} AND d.classid = 'pg_class'::regclass
         AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0

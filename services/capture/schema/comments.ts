@@ -8,7 +8,9 @@ interface EntryRow {
   key: string;
   column: string | null;
   target: string | null;
-  comment: string;
+  /** Of a security label; a comment has none. */
+  provider: string | null;
+  text: string;
 }
 
 /**
@@ -16,12 +18,13 @@ interface EntryRow {
  * constraints, sequences of identity columns. The comment on `public` that every database has is none.
  */
 const commentsSql = `
-  SELECT d.classoid::regclass || ':' || d.objoid AS key, a.attname AS column, d.description AS comment,
+  SELECT d.classoid::regclass || ':' || d.objoid AS key, a.attname AS column, d.provider, d.text,
     CASE WHEN c.oid IS NOT NULL THEN json_build_array(CASE WHEN d.objsubid > 0 THEN 'COLUMN' WHEN c.relkind = 'S'
         THEN 'SEQUENCE' WHEN c.relkind IN ('i', 'I') THEN 'INDEX' END, n.nspname, c.relname, NULL)
       WHEN k.oid IS NOT NULL THEN json_build_array('CONSTRAINT', kn.nspname, coalesce(kc.relname, kt.typname),
         k.conname, k.contypid <> 0) END AS target
-  FROM pg_description d
+  FROM (SELECT classoid, objoid, objsubid, NULL AS provider, description AS text FROM pg_description
+    UNION ALL SELECT classoid, objoid, objsubid, provider, label FROM pg_seclabel) d
   LEFT JOIN pg_class c ON d.classoid = 'pg_class'::regclass AND c.oid = d.objoid
   LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
@@ -29,10 +32,10 @@ const commentsSql = `
   LEFT JOIN pg_namespace kn ON kn.oid = k.connamespace
   LEFT JOIN pg_class kc ON kc.oid = k.conrelid LEFT JOIN pg_type kt ON kt.oid = k.contypid
   WHERE d.objoid >= ${FIRST_USER_OID} OR d.classoid = 'pg_namespace'::regclass AND d.objoid = to_regnamespace('public')
-    AND d.description <> 'standard public schema'
-  ORDER BY 1, d.objsubid`;
+    AND d.text <> 'standard public schema'
+  ORDER BY 1, d.objsubid, d.provider NULLS FIRST`;
 
-/** Comments on objects that are read, each in the section of its object. */
+/** Comments and security labels on objects that are read, each in the section of its object. */
 export async function readComments(
   { client }: Catalog,
   objects: readonly DescribedObject[],
@@ -64,15 +67,18 @@ function entryTarget({ target, column }: EntryRow): string | undefined {
 
 function describe(row: EntryRow, object: DescribedObject, target: string): DescribedObject {
   const { section, schema, name, table } = object;
+  const { key, column, provider, text } = row;
+  const label = provider === null ? 'comment' : 'security label';
+  const command = provider === null ? 'COMMENT' : `SECURITY LABEL FOR ${quoteIdentifier(provider)}`;
   return {
-    key: `${row.key}/comment ${row.column ?? ''}`,
+    key: `${key}/${label} ${provider ?? ''} ${column ?? ''}`,
     section,
-    kind: 'comment',
+    kind: label,
     schema,
-    name: row.column ?? name,
+    name: column ?? name,
     table,
-    sql: `COMMENT ON ${target} IS ${quoteLiteral(row.comment)}`,
+    sql: `${command} ON ${target} IS ${quoteLiteral(text)}`,
     of: object.key,
-    needs: [row.key],
+    needs: [key],
   };
 }

@@ -13,16 +13,20 @@ interface IndexRow {
   statistics: string;
 }
 
+/** Before 11 there is no statement that names the column of an index. */
+const statisticsSql = `coalesce((
+  SELECT json_agg(json_build_array(a.attnum, a.attstattarget) ORDER BY a.attnum) FROM pg_attribute a
+  WHERE a.attrelid = i.oid AND a.attstattarget >= 0), '[]')`;
+
 /**
  * Usable indexes other than those of constraints, with the statistics targets of their expressions; on a partitioned
  * table the definition says ON ONLY.
  */
-export const readIndexes: KindReader = async ({ client }) => {
+export const readIndexes: KindReader = async ({ client, version }) => {
   const { rows } = await client.query<IndexRow>(
     `SELECT i.oid, t.oid AS table_oid, n.nspname AS schema, i.relname AS name, t.relname AS table, t.relkind AS kind,
       pg_get_indexdef(i.oid) AS definition,
-      coalesce((SELECT json_agg(json_build_array(a.attnum, a.attstattarget) ORDER BY a.attnum) FROM pg_attribute a
-        WHERE a.attrelid = i.oid AND a.attstattarget >= 0), '[]') AS statistics
+      ${version >= 110_000 ? statisticsSql : `'[]'`} AS statistics
     FROM pg_index x
     JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_namespace n ON n.oid = i.relnamespace
     JOIN pg_class t ON t.oid = x.indrelid

@@ -2,45 +2,86 @@ import type pg from 'pg';
 import type { SchemaObject } from '../../../shared/envelope/schema-object.ts';
 import { serverVersion } from '../../../shared/postgres/server-version.ts';
 import type { SchemaOptions, Selection } from '../../../shared/task/task.ts';
+import { readAggregates } from './aggregates.ts';
 import { arrange } from './arrangement.ts';
+import { readBaseTypes } from './base-types.ts';
+import { readCasts, readTransforms } from './casts.ts';
 import { readCatalogEntries } from './catalog-entries.ts';
 import { type Choice, chooseObjects } from './choice.ts';
 import { readCollations } from './collations.ts';
 import { readComments } from './comments.ts';
 import { readCompositeTypes } from './composite-types.ts';
 import { readForeignKeys, readIndexConstraints, readUnvalidatedConstraints } from './constraints.ts';
+import { readConversions } from './conversions.ts';
 import type { Catalog, DescribedObject, KindReader } from './described-object.ts';
 import { readDomains } from './domains.ts';
 import { readEnums } from './enums.ts';
+import { readEventTriggers } from './event-triggers.ts';
 import { readExtensions } from './extensions.ts';
+import { readForeignServers } from './foreign-servers.ts';
+import { describeGrants, readDefaultPrivileges } from './grants.ts';
 import { type Identity, readIdentities } from './identities.ts';
 import { readClusteredIndexes, readIndexAttachments, readIndexes, readReplicaIdentities } from './indexes.ts';
+import { readAccessMethods, readLanguages } from './languages.ts';
+import { readNeverCarried } from './never-carried.ts';
 import { ObjectGraph } from './object-graph.ts';
+import { readOperatorClasses, readOperatorFamilies } from './operator-classes.ts';
+import { readOperators } from './operators.ts';
+import { describeExtensionDependents, describeOwners } from './owners.ts';
 import { readPartitions } from './partitions.ts';
+import { readPolicies } from './policies.ts';
 import { readRangeTypes } from './range-types.ts';
+import { orderRefreshes } from './refresh-order.ts';
+import { readRoutines } from './routines.ts';
 import { readSchemas } from './schemas.ts';
 import { readSequences } from './sequences.ts';
+import { readStatistics } from './statistics.ts';
 import { readTables } from './tables.ts';
+import { readTextSearch } from './text-search.ts';
+import { readPartitionTriggerStates, readRules, readTriggers } from './triggers.ts';
+import { readViews } from './views.ts';
 
 /** In the order of creation where nothing else decides it. */
 const readers: readonly KindReader[] = [
   readSchemas,
   readExtensions,
+  readLanguages,
   readCollations,
   readEnums,
   readCompositeTypes,
+  readBaseTypes,
   readRangeTypes,
   readDomains,
+  readRoutines,
+  readAggregates,
+  readOperators,
+  readAccessMethods,
+  readOperatorFamilies,
+  readOperatorClasses,
+  readCasts,
+  readTransforms,
+  readConversions,
+  readTextSearch,
+  readForeignServers,
   readSequences,
   readTables,
   readPartitions,
+  readViews,
   readIndexConstraints,
   readIndexes,
   readIndexAttachments,
   readUnvalidatedConstraints,
   readClusteredIndexes,
   readReplicaIdentities,
+  readStatistics,
+  readRules,
+  readTriggers,
+  readPartitionTriggerStates,
+  readPolicies,
   readForeignKeys,
+  readEventTriggers,
+  readDefaultPrivileges,
+  readNeverCarried,
 ];
 
 export interface ReadOptions {
@@ -85,8 +126,11 @@ async function readChoice(client: pg.ClientBase, { selection, schema }: ReadOpti
   const entries = await readCatalogEntries(client, version);
   const objects: DescribedObject[] = [];
   for (const read of readers) objects.push(...(await read(catalog)));
+  objects.push(...(await describeOwners(catalog, objects)));
+  objects.push(...(await describeGrants(catalog, objects)));
+  objects.push(...(await describeExtensionDependents(catalog, objects)));
   objects.push(...(await readComments(catalog, objects, entries)));
-  const placed = withSchemas(objects);
+  const placed = withSchemas(orderRefreshes(objects, entries));
   const choice = chooseObjects(placed, new ObjectGraph(placed, entries), selection);
   return { choice, graph: new ObjectGraph(choice.carried, entries) };
 }

@@ -2,20 +2,25 @@ import { quoteIdentifier, quoteTable, type TableName } from '../../../shared/pos
 import { type ColumnRow, columnSettings, columnType, defaultKey, valueClause } from './columns.ts';
 import type { DescribedObject, KindReader, Part } from './described-object.ts';
 import { foreignOptions } from './foreign-options.ts';
+import { FOREIGN_LEFT_OUT } from './foreign-servers.ts';
 import { storageOptions, withClause } from './options.ts';
 import { type Check, readTableFacts, type Table } from './table-facts.ts';
 
 /** Tables with all that is said of their columns, and what waits for cutover. */
-export const readTables: KindReader = async ({ client, version }) => {
+export const readTables: KindReader = async ({ client, version, options }) => {
   const tables = await readTableFacts(client, version);
   const byOid = new Map(tables.map((table) => [table.oid, table]));
   return [
-    ...tables.map((table) => describeTable(table, byOid)),
+    ...tables.map((table) => carriedOrNot(describeTable(table, byOid), options.foreignServers)),
     ...tables.flatMap((table) => lateInheritance(table, byOid)),
     ...tables.flatMap(identityAlways),
     ...tables.flatMap(rowSecurity),
   ];
 };
+
+function carriedOrNot(object: DescribedObject, foreign: boolean): DescribedObject {
+  return object.kind === 'foreign table' && !foreign ? { ...object, leftOut: FOREIGN_LEFT_OUT } : object;
+}
 
 const keyOf = ({ oid }: { oid: string }) => `pg_class:${oid}`;
 

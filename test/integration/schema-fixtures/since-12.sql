@@ -1,3 +1,13 @@
 CREATE COLLATION app.ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE TABLE app.gen (a int, b int GENERATED ALWAYS AS (a * 2) STORED, t text COLLATE app.ci);
 CREATE TABLE app.refpart (id int, ts date, FOREIGN KEY (id, ts) REFERENCES app.part);
+CREATE INDEX boxes_own ON zoo.boxes USING own_gist (b);
+CREATE ACCESS METHOD own_heap TYPE TABLE HANDLER heap_tableam_handler;
+CREATE TABLE act.own_heap_table (a int) USING own_heap;
+CREATE MATERIALIZED VIEW act.own_heap_view USING own_heap AS SELECT 1 AS x;
+CREATE TABLE act.generated (a int, b int GENERATED ALWAYS AS (a * 2) STORED, c text GENERATED ALWAYS AS (upper(d)) STORED, d text);
+CREATE TABLE act.generated_child () INHERITS (act.generated);
+CREATE STATISTICS act.mcv (mcv) ON a, d FROM act.generated;
+CREATE TABLE act.referenced_partitioned (a int PRIMARY KEY) PARTITION BY RANGE (a);
+CREATE TABLE act.referenced_partitioned_1 PARTITION OF act.referenced_partitioned FOR VALUES FROM (1) TO (10);
+CREATE TABLE act.refers_to_partitioned (a int REFERENCES act.referenced_partitioned ON DELETE CASCADE);

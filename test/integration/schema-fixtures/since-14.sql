@@ -1,0 +1,21 @@
+-- Bodies that the server knows, in circles with what they use.
+CREATE FUNCTION act.with_body(a int DEFAULT 3) RETURNS int LANGUAGE sql STABLE BEGIN ATOMIC SELECT count(*)::int + a FROM act.users; SELECT a; END;
+CREATE FUNCTION act.returning_body(a int) RETURNS bigint LANGUAGE sql RETURN a + act.with_body(a);
+CREATE FUNCTION act.by_key() RETURNS TABLE (id int, mail text) LANGUAGE sql BEGIN ATOMIC SELECT u.id, u.mail FROM act.users u GROUP BY u.id; END;
+CREATE PROCEDURE act.with_out(IN a int, OUT b int) LANGUAGE sql BEGIN ATOMIC INSERT INTO act.log (what) VALUES ('x'); SELECT a; END;
+COMMENT ON PROCEDURE act.with_out(IN a int, OUT b int) IS 'has an out argument';
+CREATE VIEW act.uses_by_key AS SELECT * FROM act.by_key();
+CREATE FUNCTION act.reads_materialized() RETURNS numeric LANGUAGE sql BEGIN ATOMIC SELECT sum(sum) FROM act.totals; END;
+CREATE MATERIALIZED VIEW act."A reads by a function" AS SELECT act.reads_materialized() AS s;
+CREATE TABLE act.default_by_body (a int DEFAULT act.with_body());
+CREATE VIEW act.body_loop AS SELECT 1 AS x;
+CREATE FUNCTION act.reads_body_loop() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT x FROM act.body_loop; END;
+CREATE OR REPLACE VIEW act.body_loop AS SELECT act.reads_body_loop() AS x;
+CREATE TYPE zoo.named_multi AS RANGE (SUBTYPE = float8, MULTIRANGE_TYPE_NAME = zoo."Many floats");
+CREATE TABLE zoo.multis (a zoo."Many floats", b zoo."Many floats"[], c zoo.textmultirange);
+CREATE STATISTICS act.of_expressions ON (lower(name)), (age + 1) FROM act.users;
+CREATE STATISTICS act.one_expression ON (age * 2) FROM act.users;
+ALTER STATISTICS act.of_expressions SET STATISTICS 321;
+CREATE TABLE act.compressed (a text COMPRESSION pglz, b text);
+CREATE TRIGGER on_partitioned_before BEFORE UPDATE ON act.hashed FOR EACH ROW EXECUTE FUNCTION act.fire();
+CREATE FUNCTION zoo.sub_handler(internal) RETURNS internal LANGUAGE internal AS 'raw_array_subscript_handler';
