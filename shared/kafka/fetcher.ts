@@ -89,7 +89,11 @@ export class DirectFetcher implements Fetcher {
       const { topic, partition, wanted } = cursor;
       return { topic, partition, offset: wanted, maxBytes: this.#bytesToAsk(cursor), cursor };
     });
-    const answers = await this.#ask(asked, { maxWaitMs: WAIT_MILLISECONDS, maxBytes: ANSWER_BYTES }, patience);
+    const bytes = asked.reduce((sum, { maxBytes }) => sum + maxBytes, 0);
+    const limits = { maxWaitMs: WAIT_MILLISECONDS, maxBytes: Math.min(bytes, ANSWER_BYTES) };
+    const answers = await this.#ask(asked, limits, patience);
+    // A record larger than what was asked for comes whole, and may need more time than was given for that.
+    if (answers.length === 0) for (const cursor of pending) cursor.starved += 1;
     for (const { asked, answer } of answers) {
       if (await this.#isGood(asked, answer, patience)) this.#take(asked.cursor, answer, patience);
     }

@@ -130,10 +130,17 @@ export function produceExchange(topics: readonly OfTopic<ProducedPartition>[], t
       writer.bytes(batch);
     }
   }
-  return exchange(PRODUCE, writer.buffer, decodeProduced, timeout + ANSWER_MARGIN);
+  return exchange(PRODUCE, writer.buffer, decodeProduced, timeout + answerTime(size));
 }
 
 const ANSWER_MARGIN = 10_000;
+/** Of the slowest link that large requests and answers get through. */
+const BYTES_PER_MILLISECOND = 256;
+
+/** Longest that so many bytes are on their way: a limit that does not grow with them is never met on a slow link. */
+export function answerTime(bytes: number): number {
+  return ANSWER_MARGIN + Math.ceil(bytes / BYTES_PER_MILLISECOND);
+}
 
 function decodeProduced(reader: WireReader): Produced {
   const topics = reader.array(() => ({
@@ -198,7 +205,7 @@ export function fetchExchange(topics: readonly OfTopic<WantedPartition>[], limit
   }
   writer.int32(0);
   writer.string('');
-  return exchange(FETCH, writer.buffer, decodeFetched, limits.maxWaitMs + ANSWER_MARGIN);
+  return exchange(FETCH, writer.buffer, decodeFetched, limits.maxWaitMs + answerTime(limits.maxBytes));
 }
 
 function decodeFetched(reader: WireReader): Fetched {

@@ -215,6 +215,13 @@ const connections: readonly Breakage[] = [
     test: watch('a statement whose answer was lost fails'),
   },
   {
+    name: 'gives a large answer no more time than a small one',
+    file: 'shared/kafka/protocol.ts',
+    find: 'return ANSWER_MARGIN + Math.ceil(bytes / BYTES_PER_MILLISECOND);',
+    replace: 'return ANSWER_MARGIN + Math.min(bytes, BYTES_PER_MILLISECOND);',
+    test: { file: 'test/fault/slow-link.test.ts', name: 'a large record over a slow link' },
+  },
+  {
     name: 'ends a session only when the server says goodbye',
     file: 'shared/postgres/connection.ts',
     find: 'const timer = setTimeout(() => this.connection.stream.destroy(), END_MS);',
