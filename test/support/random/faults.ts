@@ -11,7 +11,8 @@ export type Place = 'source' | 'destination' | 'registry' | `broker ${number}`;
 
 /** What goes wrong in a round; milliseconds say for how long. */
 export type Fault =
-  | { readonly kind: 'kill'; readonly victim: Service | 'group' }
+  /** `parent`: `sluice migrate` alone; its services drain by themselves while the next one starts. */
+  | { readonly kind: 'kill'; readonly victim: Service | 'group' | 'parent' }
   | { readonly kind: 'asleep'; readonly victim: Service; readonly milliseconds: number }
   /** How: `fast` and `immediate` are PostgreSQL's; `hang`: stopped and continued. */
   | { readonly kind: 'server'; readonly place: Place; readonly how: ServerFault; readonly milliseconds: number }
@@ -46,7 +47,7 @@ function generateFault(random: Random, brokers: number): Fault {
   const place = random.weighted(places.map((each) => [each === 'registry' ? 1 : 3, each] as const));
   const milliseconds = random.integer(200, 4_000);
   return random.weighted<Fault>([
-    [3, { kind: 'kill', victim: random.pick(['capture', 'sink-postgres', 'group'] as const) }],
+    [3, { kind: 'kill', victim: random.pick(['capture', 'sink-postgres', 'group', 'parent'] as const) }],
     [2, { kind: 'asleep', victim, milliseconds: random.integer(500, 8_000) }],
     [3, { kind: 'server', place, how: random.pick(waysOf(place)), milliseconds }],
     [6, { kind: 'network', place, fault: generateNetworkFault(random), milliseconds }],

@@ -8,6 +8,8 @@ export class Migrate implements AsyncDisposable {
   readonly #args: readonly string[];
   readonly #log: (line: string) => void;
   #process: SluiceProcess | null = null;
+  /** Killed alone: their services end by themselves, or with the run. */
+  readonly #orphaned: SluiceProcess[] = [];
   /** How often it was started. */
   starts = 0;
   /** Services that it said were killed by SIGKILL. */
@@ -19,11 +21,11 @@ export class Migrate implements AsyncDisposable {
   }
 
   /** Does nothing when it runs. One that ended by itself is a failure, unless something was out of reach at its start. */
-  async ensure(env: Readonly<Record<string, string>> = {}): Promise<void> {
+  async ensure(env: () => Readonly<Record<string, string>> = () => ({})): Promise<void> {
     this.#check();
     if (this.#process?.running) return;
     await this.#forget();
-    this.#process = sluice(['migrate', ...this.#args], { env: { SLUICE_LOG: 'info', ...env } });
+    this.#process = sluice(['migrate', ...this.#args], { env: { SLUICE_LOG: 'info', ...env() } });
     this.starts++;
   }
 
@@ -42,13 +44,16 @@ export class Migrate implements AsyncDisposable {
     return this.#killedBefore + killsIn(this.#process?.output ?? '');
   }
 
-  /** Of the group: it and its services. */
-  async kill(): Promise<void> {
+  /** Of the group: it and its services; of the parent: it alone. */
+  async kill(victim: 'group' | 'parent'): Promise<void> {
     if (!this.#process?.running) return;
-    this.#process.signalGroup('SIGKILL');
+    if (victim === 'group') this.#process.signalGroup('SIGKILL');
+    else this.#process.signal('SIGKILL');
     const { signal } = await this.#process.exit();
     if (signal !== 'SIGKILL') throw new Error(`migrate ended by ${signal}, not by SIGKILL:\n${this.output}`);
-    await this.#forget();
+    if (victim === 'group') return await this.#forget();
+    this.#orphaned.push(this.#process);
+    this.#process = null;
   }
 
   /** To a service; waits until there is one. */
@@ -69,6 +74,7 @@ export class Migrate implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const process of this.#orphaned) await process[Symbol.asyncDispose]();
     await this.#forget();
   }
 

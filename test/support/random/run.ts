@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expectEqualDatabases } from '../compare.ts';
 import { type TestContext, testContext } from '../context.ts';
@@ -115,8 +116,11 @@ interface Scene {
 
 async function play(scene: Scene, { pauseMilliseconds, fault, failpoints, settles }: Round, index: number) {
   const { ctx, migrate, log, points } = scene;
-  await migrate.ensure(failpoints ? points.arm(failpoints) : {});
-  log(`round ${index}: after ${pauseMilliseconds} ms ${describeFault(fault)}${failpoints && `; ${failpoints}`}`);
+  await migrate.ensure(() => {
+    log(`migrate is started ${failpoints}`);
+    return failpoints ? points.arm(failpoints) : {};
+  });
+  log(`round ${index}: after ${pauseMilliseconds} ms ${describeFault(fault)}`);
   await delay(pauseMilliseconds);
   await strike(scene, fault);
   if (settles && index > 0) await progress(scene);
@@ -143,11 +147,11 @@ class Points implements AsyncDisposable {
   }
 }
 
-async function strike({ stage, migrate }: Scene, fault: Fault): Promise<void> {
+async function strike({ stage, migrate, log }: Scene, fault: Fault): Promise<void> {
   switch (fault.kind) {
     case 'kill':
-      if (fault.victim === 'group') await migrate.kill();
-      else await migrate.signal(fault.victim, 'SIGKILL');
+      if (fault.victim === 'group' || fault.victim === 'parent') await migrate.kill(fault.victim);
+      else await gone(await migrate.signal(fault.victim, 'SIGKILL'));
       return;
     case 'asleep': {
       const pid = await migrate.signal(fault.victim, 'SIGSTOP');
@@ -162,11 +166,22 @@ async function strike({ stage, migrate }: Scene, fault: Fault): Promise<void> {
     case 'server':
       await stage.strike(fault.place, fault.how, fault.milliseconds);
       return;
-    case 'network':
-      stage.proxy(fault.place).begin(fault.fault);
+    case 'network': {
+      const proxy = stage.proxy(fault.place);
+      const met = ({ reset, halfClosed, blackHoled, slowed }: ProxyCounts) => reset + halfClosed + blackHoled + slowed;
+      const before = met(proxy.counts);
+      proxy.begin(fault.fault);
       await delay(fault.milliseconds);
-      stage.proxy(fault.place).heal();
+      proxy.heal();
+      log(`  met ${met(proxy.counts) - before} times`);
+    }
   }
+}
+
+/** Its parent may not have waited for it yet. */
+async function gone(pid: number): Promise<void> {
+  const state = () => readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '')[0];
+  await eventually(() => !existsSync(`/proc/${pid}`) || state() === 'Z', { what: `the end of process ${pid}` });
 }
 
 /** Waits until more is applied than now. */
