@@ -218,7 +218,7 @@ export const errorCatalogue = {
   ),
   KAFKA_RECORD_TOO_LARGE: stop(
     'A row is larger than the largest record allowed.',
-    "Raise kafka.maxMessageBytes and the topic's max.message.bytes, then start the task again.",
+    "Raise kafka.maxMessageBytes, then start the task again: the topics' max.message.bytes is raised with it, where the account may alter them.",
   ),
   REGISTRY_UNREACHABLE: retry(
     'The schema registry cannot be reached.',

@@ -130,7 +130,7 @@ function clusterId(dataDir: string): string {
 
 function start(broker: Broker, dataDir: string): Promise<LocalProcess> {
   const logging = `-Dlog4j2.configurationFile=${join(checkoutDir, 'deploy', 'local', 'kafka', 'log4j2.properties')}`;
-  const jvm = ['-Xms512m', '-Xmx512m', '-XX:+ExitOnOutOfMemoryError', logging, '-cp', `${libs()}/*`];
+  const jvm = ['-Xms512m', '-Xmx1g', '-XX:+ExitOnOutOfMemoryError', logging, '-cp', `${libs()}/*`];
   const args = [...jvm, 'kafka.Kafka', propertiesOf(broker, dataDir)];
   return launchJava({ args, cwd: dataDir, log: logOf(broker, dataDir) });
 }

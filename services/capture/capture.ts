@@ -120,7 +120,7 @@ async function streamChanges(
     tables,
     shapeRule: shapeRule({ readsRows: task.types.has('full'), catalog, reads: writer.state.reads, typeNames }),
     producer: resources.add(await kafka.producer()),
-    encoder: await BatchEncoder.open(codec, tables),
+    encoder: await BatchEncoder.open({ codec, tables, maxMessageBytes: task.kafka.maxMessageBytes }),
     writer,
     statusMilliseconds: await statusInterval(replication),
     heartbeatMilliseconds: source.version >= FIRST_WITH_MESSAGES ? HEARTBEAT : HEARTBEAT_WITHOUT_MESSAGES,

@@ -8,7 +8,10 @@ const FIRST_BYTES = 16 * 1024;
 const EXACT = 2 ** 52;
 const SHORT = 64;
 
-/** Writes into one buffer that it keeps and lets grow; `finish` gives a copy. */
+/** From here on a buffer is given away instead of copied, and grows only as far as needed. */
+const LARGE_BYTES = 1024 * 1024;
+
+/** Writes into one buffer that it keeps and lets grow; `finish` gives a copy, or the buffer itself where it is large. */
 export class AvroWriter {
   #buffer: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   #at = 0;
@@ -18,6 +21,11 @@ export class AvroWriter {
   }
 
   finish(): Buffer {
+    if (this.#buffer.length > LARGE_BYTES) {
+      const given = this.#buffer.subarray(0, this.#at);
+      this.#buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+      return given;
+    }
     const bytes = Buffer.allocUnsafe(this.#at);
     this.#buffer.copy(bytes, 0, 0, this.#at);
     return bytes;
@@ -71,8 +79,9 @@ export class AvroWriter {
 
   string(value: string): void {
     if (value.length < SHORT && this.#shortAscii(value)) return;
-    this.integer(Buffer.byteLength(value));
-    this.#reserve(value.length * 3);
+    const length = Buffer.byteLength(value);
+    this.integer(length);
+    this.#reserve(length);
     this.#at += this.#buffer.write(value, this.#at);
   }
 
@@ -117,7 +126,8 @@ export class AvroWriter {
   #reserve(bytes: number): void {
     const needed = this.#at + bytes;
     if (needed <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
+    const room = needed > LARGE_BYTES ? Math.ceil(needed * 1.1) : this.#buffer.length * 2;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, room));
     this.#buffer.copy(larger, 0, 0, this.#at);
     this.#buffer = larger;
   }

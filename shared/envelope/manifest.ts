@@ -114,6 +114,8 @@ export const manifestRecord = z.discriminatedUnion('kind', [
     complete: z.object({ xid: z.number(), commitLsn: lsn, endLsn: lsn, commitTime: int64 }).nullable(),
     open: z.object({ xid: z.number() }).nullable(),
     closes: z.number().nullable(),
+    /** Of keys and values, over all segments. */
+    bytes: z.number().int().nonnegative(),
     segments: z.array(segment),
   }),
   z.object({ kind: z.literal('heartbeat'), ...header }),

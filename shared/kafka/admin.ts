@@ -4,8 +4,15 @@ import type { Cluster } from './cluster.ts';
 import { codeFailure, isLeaderCode, KafkaCode, kafkaFailure } from './failure.ts';
 import type { TopicAdmin, TopicPartition, TopicSpec } from './interfaces.ts';
 import type { Broker } from './kafkajs.ts';
-import { byTopic, LATEST, listOffsetsExchange } from './protocol.ts';
-import { checkTopic, type FoundTopic, type TopicSettings, topicConfiguration } from './topic-settings.ts';
+import { byTopic, LATEST, listOffsetsExchange, setTopicConfigExchange } from './protocol.ts';
+import {
+  allowsLess,
+  checkTopic,
+  type FoundTopic,
+  SIZE_SETTING,
+  type TopicSettings,
+  topicConfiguration,
+} from './topic-settings.ts';
 
 const REQUEST_TOPICS = 100;
 /** Below the time that an answer may take. */
@@ -150,17 +157,41 @@ export class ClusterAdmin implements TopicAdmin {
   }
 
   async #verify(specs: readonly TopicSpec[], settings: TopicSettings): Promise<void> {
-    const configNames = Object.keys(topicConfiguration(settings));
+    let found = await this.#describe(specs);
+    const raised: string[] = [];
+    for (const { topic } of specs) {
+      if (allowsLess(found.get(topic)!, settings) && (await this.#raise(topic, settings))) raised.push(topic);
+    }
+    if (raised.length > 0) {
+      await until(async () => {
+        found = await this.#describe(specs);
+        return raised.every((topic) => !allowsLess(found.get(topic)!, settings));
+      }, `${SIZE_SETTING} of topics is not raised`);
+    }
+    for (const { topic, partitions } of specs) checkTopic(found.get(topic)!, partitions, settings);
+  }
+
+  async #describe(specs: readonly TopicSpec[]): Promise<Map<string, FoundTopic>> {
+    const configNames = Object.keys(topicConfiguration(this.#topicSettings()));
     const resources = specs.map(({ topic }) => ({ type: TOPIC_RESOURCE, name: topic, configNames }));
     const { resources: described } = await this.#administer('describing topics', (broker) =>
       broker.describeConfigs({ resources }),
     );
-    const configurations = new Map(described.map((each) => [each.resourceName, each.configEntries]));
-    for (const { topic, partitions } of specs) {
-      const entries = configurations.get(topic) ?? [];
-      const configuration = new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
-      checkTopic({ ...this.#found(topic), configuration }, partitions, settings);
-    }
+    const entries = new Map(described.map((each) => [each.resourceName, each.configEntries]));
+    return new Map(
+      specs.map(({ topic }) => {
+        const configuration = new Map(
+          entries.get(topic)?.map(({ configName, configValue }) => [configName, configValue]),
+        );
+        return [topic, { ...this.#found(topic), configuration }];
+      }),
+    );
+  }
+
+  /** False where the account may not alter topics: then it is a finding. */
+  async #raise(topic: string, { maxMessageBytes }: TopicSettings): Promise<boolean> {
+    const request = setTopicConfigExchange(topic, SIZE_SETTING, String(maxMessageBytes));
+    return (await this.#cluster.toController(request)).code === 0;
   }
 
   #found(topic: string): Omit<FoundTopic, 'configuration'> {

@@ -117,6 +117,11 @@ export class Cluster {
     return await this.#use(address, use);
   }
 
+  /** One request to the controller. */
+  async toController<T>(exchange: Exchange<T>): Promise<T> {
+    return await this.onController((broker) => send(broker, exchange));
+  }
+
   async onController<T>(use: (broker: Broker) => Promise<T>): Promise<T> {
     const controller = this.#metadata?.controllerId ?? -1;
     return this.#addresses.has(controller) ? await this.onBroker(controller, use) : await this.#askAny(use);

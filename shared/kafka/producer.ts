@@ -1,14 +1,18 @@
 import { SluiceError } from '../errors.ts';
 import { checkAnswers, type SentBatch } from './answers.ts';
 import type { Cluster } from './cluster.ts';
+import { compressBatch } from './compression.ts';
 import { codeFailure, kafkaFailure } from './failure.ts';
 import type { FloorLookup, OutgoingRecord, Producer, TopicPartition, Written } from './interfaces.ts';
 import { batchRounds, groupBySize, type OutgoingBatch } from './outgoing.ts';
 import { byTopic, type OfTopic, type ProduceAnswer, produceExchange } from './protocol.ts';
 import { encodeRecordBatch } from './record-batch.ts';
+import { RequestLimit } from './request-limit.ts';
 import { segmentCrc } from './segment-crc.ts';
 
 const BATCH_BYTES = 8 * 1024 * 1024;
+/** Larger ones hold one record. */
+const COMPRESSED_ABOVE = BATCH_BYTES;
 const REQUEST_BYTES = 32 * 1024 * 1024;
 const ACKS_MILLISECONDS = 30_000;
 const LEADER_MILLISECONDS = 10_000;
@@ -20,11 +24,13 @@ const LEADER_MILLISECONDS = 10_000;
 export class DirectProducer implements Producer {
   readonly #cluster: Cluster;
   readonly #maxBytes: number;
+  readonly #requests: RequestLimit;
   #state: 'ready' | 'sending' | 'ended' = 'ready';
 
   constructor(cluster: Cluster, maxMessageBytes: number) {
     this.#cluster = cluster;
     this.#maxBytes = maxMessageBytes;
+    this.#requests = new RequestLimit(cluster);
   }
 
   async send(records: readonly OutgoingRecord[], floors: FloorLookup): Promise<Written[]> {
@@ -86,11 +92,12 @@ export class DirectProducer implements Producer {
   }
 
   async #produce(leader: number, batches: readonly OutgoingBatch[]): Promise<readonly OfTopic<ProduceAnswer>[]> {
-    const timestamp = BigInt(Date.now());
+    const encoded = await Promise.all(batches.map(encodeBatch));
+    await this.#requests.check(leader, encoded);
     const topics = byTopic(
-      batches,
+      encoded,
       ({ topic }) => topic,
-      ({ partition, records }) => ({ partition, batch: encodeRecordBatch(records, timestamp) }),
+      ({ partition, batch }) => ({ partition, batch }),
     );
     const { topics: answers } = await this.#cluster.exchange(leader, produceExchange(topics, ACKS_MILLISECONDS));
     return answers;
@@ -104,6 +111,11 @@ export class DirectProducer implements Producer {
     if (code !== 0) throw codeFailure(code, `writing to ${topic}/${partition}`, 'KAFKA_PRODUCE_FAILED', context);
     throw new SluiceError('KAFKA_PRODUCE_FAILED', `nobody leads ${topic}/${partition}`, { context });
   }
+}
+
+async function encodeBatch({ topic, partition, records, size }: OutgoingBatch) {
+  const batch = encodeRecordBatch(records, BigInt(Date.now()));
+  return { topic, partition, batch: size > COMPRESSED_ABOVE ? await compressBatch(batch) : batch };
 }
 
 interface SendState {

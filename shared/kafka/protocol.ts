@@ -10,6 +10,7 @@ import { stringSize, WireReader, WireWriter } from './wire.ts';
 export const PRODUCE = { key: 0, version: 7, name: 'Produce' } as const;
 export const FETCH = { key: 1, version: 11, name: 'Fetch' } as const;
 const LIST_OFFSETS = { key: 2, version: 2, name: 'ListOffsets' } as const;
+const ALTER_CONFIGS = { key: 44, version: 0, name: 'IncrementalAlterConfigs' } as const;
 const METADATA = { key: 3, version: 5, name: 'Metadata' } as const;
 
 type Api = { readonly key: number; readonly version: number; readonly name: string };
@@ -271,6 +272,28 @@ export function listOffsetsExchange(topics: readonly OfTopic<number>[], time: bi
       }),
     })),
   }));
+}
+
+const TOPIC_RESOURCE = 2;
+const SET = 0;
+
+/** Sets one configuration of a topic; the answer is an error code. To be sent to the controller. */
+export function setTopicConfigExchange(topic: string, name: string, value: string): Exchange<{ code: number }> {
+  const writer = new WireWriter(15 + stringSize(topic) + stringSize(name) + stringSize(value));
+  writer.int32(1);
+  writer.int8(TOPIC_RESOURCE);
+  writer.string(topic);
+  writer.int32(1);
+  writer.string(name);
+  writer.int8(SET);
+  writer.string(value);
+  writer.int8(0);
+  const used = writer.buffer.subarray(0, writer.at);
+  return exchange(ALTER_CONFIGS, used, (reader) => {
+    reader.int32();
+    const [answer] = reader.array(() => ({ code: reader.int16(), message: reader.string() }));
+    return { code: answer?.code ?? 0 };
+  });
 }
 
 /** Groups by topic, in order of first appearance. */

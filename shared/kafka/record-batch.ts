@@ -1,10 +1,11 @@
+import { gunzipSync } from 'node:zlib';
 import { crc32c } from '@node-rs/crc32';
 import { SluiceError } from '../errors.ts';
 import type { FetchedRecord, OutgoingRecord } from './interfaces.ts';
 import { varintSize, WireReader, WireWriter } from './wire.ts';
 
 /**
- * Kafka's record batch, format 2, without compression.
+ * Kafka's record batch, format 2; its records may be compressed by gzip.
  * @see https://kafka.apache.org/documentation/#recordbatch
  */
 
@@ -21,6 +22,7 @@ const MAGIC_AT = 16;
 const MAGIC = 2;
 
 const COMPRESSION_MASK = 0x07;
+const GZIP = 1;
 const LOG_APPEND_TIME_MASK = 0x08;
 const CONTROL_MASK = 0x20;
 
@@ -63,6 +65,22 @@ export function encodeRecordBatch(records: readonly RecordContent[], timestamp: 
   for (let index = 0; index < records.length; index++) writeRecord(writer, records[index]!, index, sizes[index]!);
   writer.uint32At(crc32c(writer.buffer.subarray(ATTRIBUTES_AT)), CRC_AT);
   return writer.buffer;
+}
+
+/** What compression applies to. */
+export function sealedRecords(batch: Buffer): Buffer {
+  return batch.subarray(HEADER_BYTES);
+}
+
+/** The batch with its records as given, compressed by gzip. */
+export function resealBatch(batch: Buffer, compressed: Buffer): Buffer {
+  const sealed = Buffer.allocUnsafe(HEADER_BYTES + compressed.length);
+  batch.copy(sealed, 0, 0, HEADER_BYTES);
+  compressed.copy(sealed, HEADER_BYTES);
+  sealed.writeInt32BE(sealed.length - LENGTH_END, LENGTH_END - 4);
+  sealed.writeInt16BE(GZIP, ATTRIBUTES_AT);
+  sealed.writeUInt32BE(crc32c(sealed.subarray(ATTRIBUTES_AT)), CRC_AT);
+  return sealed;
 }
 
 function keyLength(key: OutgoingRecord['key']): number {
@@ -145,7 +163,8 @@ export function decodeBatch(buffer: Buffer, at: number, range: { from: bigint; u
   const baseTimestamp = buffer.readBigInt64BE(at + BASE_TIMESTAMP_AT);
   const maxTimestamp = buffer.readBigInt64BE(at + MAX_TIMESTAMP_AT);
   const count = buffer.readInt32BE(at + RECORD_COUNT_AT);
-  const reader = new WireReader(buffer, at + HEADER_BYTES);
+  const sealed = buffer.subarray(at + HEADER_BYTES, batch.end);
+  const reader = new WireReader((attributes & COMPRESSION_MASK) === GZIP ? gunzipSync(sealed) : sealed);
   const records: FetchedRecord[] = [];
   for (let index = 0; index < count; index++) {
     const length = reader.varint();
@@ -175,7 +194,8 @@ function checkBatch(buffer: Buffer, at: number, end: number): number {
     throw refused('has a wrong checksum');
   }
   const attributes = buffer.readInt16BE(at + ATTRIBUTES_AT);
-  if (attributes & COMPRESSION_MASK) throw refused('is compressed, which Sluice never does');
+  const compression = attributes & COMPRESSION_MASK;
+  if (compression !== 0 && compression !== GZIP) throw refused('is compressed in a way that Sluice never does');
   return attributes;
 }
 

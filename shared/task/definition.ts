@@ -78,8 +78,10 @@ const kafka = z.strictObject({
     .int()
     .min(1_000_000)
     .max(500_000_000)
-    .default(67_108_864)
-    .describe('max.message.bytes of the topics, in bytes: bounds the largest row'),
+    .default(134_217_728)
+    .describe(
+      'max.message.bytes of the topics, in bytes; bounds the largest row: as COPY text, and as an event before compression',
+    ),
 });
 
 export const migrationTypes = ['schema', 'full', 'incremental'] as const;

@@ -59,7 +59,6 @@ describe('topics of a task', () => {
     ['retention.ms', '604800000'],
     ['cleanup.policy', 'compact'],
     ['message.timestamp.type', 'CreateTime'],
-    ['max.message.bytes', '1000000'],
     ['compression.type', 'gzip'],
   ])('that exist with another %s are refused', async (setting, value) => {
     const name = topic(`other-${setting}`);
@@ -75,6 +74,17 @@ describe('topics of a task', () => {
         for (;;) await admin.ensureTopics([{ topic: name, partitions: 1 }]);
       })(),
     ).rejects.toEqual(expect.objectContaining(refused));
+  });
+
+  test('that allow less than the task now does are raised', async () => {
+    const name = topic('raised');
+    const less = await openKafka(kafkaSettings(brokers, { maxMessageBytes: 1_000_000 }), 'test').admin();
+    await less.ensureTopics([{ topic: name, partitions: 1 }]);
+    await less.close();
+    await admin.ensureTopics([{ topic: name, partitions: 1 }]);
+    const { resources } = await other.describeConfigs({ includeSynonyms: false, resources: [{ type: 2, name }] });
+    const limit = resources[0]!.configEntries.find(({ configName }) => configName === 'max.message.bytes');
+    expect(limit?.configValue).toBe('67108864');
   });
 
   test('that exist with another number of partitions are refused', async () => {

@@ -59,6 +59,7 @@ class Log {
         complete: complete || null,
         open: end ? null : { xid: 7 },
         closes: null,
+        bytes: 0,
         segments: [],
         ...more,
       },

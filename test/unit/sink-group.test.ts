@@ -61,6 +61,7 @@ class Items {
       complete: { ...transaction, endLsn },
       open: null,
       closes: null,
+      bytes: 0,
       segments: [],
     };
     return { offset: this.#offset, record };

@@ -103,6 +103,7 @@ export class Publisher {
       complete: complete && publicPart(complete),
       open,
       closes,
+      bytes: written.reduce((sum, part) => sum + part.bytes, 0),
       segments: written.map(segmentOf),
     });
     this.#inFlight -= 1;

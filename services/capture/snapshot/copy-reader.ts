@@ -1,15 +1,20 @@
 import type pg from 'pg';
 import copyStreams from 'pg-copy-streams';
 import { SluiceError } from '../../../shared/errors.ts';
+import { OversizedRow } from './oversized-row.ts';
 import { type RowChunk, RowCutter } from './row-cutter.ts';
+
+/** So that a row that ends in a piece is larger than what was seen of it before by no more. */
+const PIECE_BYTES = 64 * 1024;
 
 export interface CopyOptions {
   /** Bytes of a chunk, about. */
   readonly target: number;
-  /** Bytes of the largest chunk that can be carried; well above the target. */
+  /** Bytes of the largest row that can be carried; well above the target. */
   readonly largest: number;
-  /** For messages. */
+  /** For messages: its name, and which columns of the COPY are its key. */
   readonly table: string;
+  readonly keyColumns: readonly number[];
 }
 
 /**
@@ -21,9 +26,10 @@ export async function* readCopy(client: pg.Client, sql: string, options: CopyOpt
   const stream = client.query(copyStreams.to(sql, { highWaterMark: 1024 * 1024 }));
   const cutter = new RowCutter(options.target);
   let rows = 0;
-  for await (const bytes of stream as AsyncIterable<Buffer>) {
+  const pieces = inPieces(stream as AsyncIterable<Buffer>);
+  for await (const bytes of pieces) {
     const chunk = cutter.push(bytes);
-    if (Math.max(cutter.size, chunk?.bytes.length ?? 0) > options.largest) throw tooLarge(options);
+    if (cutter.pendingSize > options.largest) throw await tooLarge(cutter.pending, pieces, options);
     if (!chunk) continue;
     rows += chunk.rows;
     yield chunk;
@@ -38,8 +44,22 @@ export async function* readCopy(client: pg.Client, sql: string, options: CopyOpt
   }
 }
 
-function tooLarge({ table, largest }: CopyOptions): SluiceError {
-  return new SluiceError('KAFKA_RECORD_TOO_LARGE', `a row of ${table} has more than ${largest} bytes as COPY text`, {
-    context: { table },
-  });
+/** A chunk is larger than its target by one piece at most. */
+async function* inPieces(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const bytes of stream) {
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+  }
+}
+
+/** Reads the row to its end, without keeping it, so that its size and key can be told. */
+async function tooLarge(start: Buffer, rest: AsyncIterable<Buffer>, options: CopyOptions): Promise<SluiceError> {
+  const { table, keyColumns, largest } = options;
+  const row = new OversizedRow(keyColumns);
+  if (!row.push(start)) for await (const bytes of rest) if (row.push(bytes)) break;
+  const which = row.key === null ? 'a row without a key' : `the row with key ${row.key}`;
+  return new SluiceError(
+    'KAFKA_RECORD_TOO_LARGE',
+    `${which} of ${table} has ${row.bytes} bytes as COPY text; kafka.maxMessageBytes allows ${largest}`,
+    { context: { table, key: row.key ?? undefined, bytes: row.bytes, limit: largest } },
+  );
 }

@@ -29,6 +29,16 @@ export class RowCutter {
     return this.#size;
   }
 
+  /** Bytes of the row that is not whole yet. */
+  get pendingSize(): number {
+    return this.#size - this.#end;
+  }
+
+  /** Of the row that is not whole yet. */
+  get pending(): Buffer {
+    return Buffer.concat(this.#parts, this.#size).subarray(this.#end);
+  }
+
   push(bytes: Buffer): RowChunk | null {
     const newline = bytes.lastIndexOf(NEWLINE);
     if (newline !== -1) {

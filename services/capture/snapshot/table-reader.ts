@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { keyColumns as keyColumnsOf } from '../../../shared/envelope/row-key.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import { sqlstate } from '../../../shared/postgres/failure.ts';
 import { quoteIdentifier, quoteLiteral, quoteTable } from '../../../shared/postgres/identifiers.ts';
@@ -45,12 +46,13 @@ export async function readRange(
   client: pg.Client,
   plan: TablePlan,
   range: BlockRange,
-  options: Omit<CopyOptions, 'table'> & { readonly take: (chunk: RowChunk) => Promise<void> },
+  options: Omit<CopyOptions, 'table' | 'keyColumns'> & { readonly take: (chunk: RowChunk) => Promise<void> },
 ): Promise<void> {
   const table = quoteTable(plan.table.shape);
+  const keyColumns = keyColumnsOf(plan.table.shape);
   await inSnapshot(client, plan.snapshot, async () => {
     try {
-      for await (const chunk of readCopy(client, copySql(plan.table, range), { ...options, table })) {
+      for await (const chunk of readCopy(client, copySql(plan.table, range), { ...options, table, keyColumns })) {
         await options.take(chunk);
       }
     } catch (error) {

@@ -1,4 +1,4 @@
-import { isAscii, isUtf8 } from 'node:buffer';
+import { constants as buffer, isAscii, isUtf8 } from 'node:buffer';
 import { type ColumnValue, type Tuple, UNKNOWN } from '../../../shared/envelope/change-event.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { Lsn } from '../../../shared/postgres/lsn.ts';
@@ -6,6 +6,9 @@ import type { PgoutputMessage, Relation, RelationColumn } from './pgoutput-messa
 
 /** Microseconds from 1970-01-01 to PostgreSQL's epoch, 2000-01-01. */
 const POSTGRES_EPOCH = 946_684_800_000_000n;
+
+/** Larger messages are not made a text as a whole, of which their values would be slices. */
+const WHOLE_BYTES = 1024 * 1024;
 
 const identities = { d: 'default', n: 'nothing', f: 'full', i: 'index' } as const;
 
@@ -133,7 +136,7 @@ export class PgoutputDecoder {
   #changed(): Relation {
     const relation = this.#known(this.#uint32());
     const tuples = this.#bytes.subarray(this.#at);
-    if (isAscii(tuples)) {
+    if (tuples.length <= WHOLE_BYTES && isAscii(tuples)) {
       this.#ascii = tuples.toString('latin1');
       this.#asciiFrom = this.#at;
     }
@@ -173,6 +176,7 @@ export class PgoutputDecoder {
         const from = this.#at;
         this.#skip(length);
         if (this.#ascii !== null) return this.#ascii.slice(from - this.#asciiFrom, this.#at - this.#asciiFrom);
+        if (length > WHOLE_BYTES) return this.#large(relation, column, from);
         return this.#utf8(from, this.#at) ?? invalidUtf8(relation, column);
       }
       case 0x6e: // n
@@ -182,6 +186,14 @@ export class PgoutputDecoder {
       default:
         throw malformed('a value has an unknown form', this.#bytes[0]);
     }
+  }
+
+  /** The value from `from` to here. ASCII takes one byte a character, outside of the heap. */
+  #large(relation: Relation, column: number, from: number): string {
+    const bytes = this.#bytes.subarray(from, this.#at);
+    if (bytes.length > buffer.MAX_STRING_LENGTH) throw tooLarge(relation, column, bytes.length);
+    if (isAscii(bytes)) return bytes.toString('latin1');
+    return this.#utf8(from, this.#at) ?? invalidUtf8(relation, column);
   }
 
   /** null when the bytes are not valid UTF-8. Node writes U+FFFD for those, which may also stand there rightly. */
@@ -243,6 +255,18 @@ export class PgoutputDecoder {
 function malformed(why: string, kind: number | undefined): SluiceError {
   const name = kind === undefined ? 'nothing' : JSON.stringify(String.fromCharCode(kind));
   return new SluiceError('SOURCE_PROTOCOL', `a pgoutput message (${name}) cannot be read: ${why}`);
+}
+
+function tooLarge(relation: Relation, column: number, bytes: number): SluiceError {
+  const name = relation.columns[column]?.name ?? '';
+  return new SluiceError(
+    'KAFKA_RECORD_TOO_LARGE',
+    `a value of column ${name} of ${relation.schema}.${relation.name} has ${bytes} bytes as text, more than can be carried`,
+    {
+      context: { schema: relation.schema, table: relation.name, column: name, bytes },
+      remedy: 'Leave the table out of the task; no setting allows a value of this size.',
+    },
+  );
 }
 
 function invalidUtf8(relation: Relation, column: number): never {

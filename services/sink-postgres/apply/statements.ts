@@ -18,6 +18,7 @@ export interface Statement {
 /**
  * Rows are complete tuples. An existing row of the same key is overwritten, or under another policy kept: then fewer
  * rows are inserted than given. So it is under every policy where no unique index stands behind the key.
+ * null: to be written row by row.
  */
 export function insertRows(target: Target, rows: readonly Tuple[], policy: ConflictPolicy): Statement | null {
   const { written, key, arbiter } = target;
@@ -25,7 +26,7 @@ export function insertRows(target: Target, rows: readonly Tuple[], policy: Confl
     const text = `INSERT INTO ${quoteTable(target.table)} SELECT FROM generate_series(1, $1::int)`;
     return { text, values: [String(rows.length)] };
   }
-  const source = rowSource(target, written, rows);
+  const source = isOneLarge(rows) ? null : rowSource(target, written, rows);
   if (!source) return null;
   const select = `SELECT ${written.map(source.column).join(', ')} FROM ${source.text}`;
   const exists = `SELECT FROM ${only(target.table)} AS t WHERE ${keyEquals(target, source.column)}`;
@@ -37,9 +38,9 @@ export function insertRows(target: Target, rows: readonly Tuple[], policy: Confl
   return { text: `${insertInto(target)} ${select}${conflict}`, values: source.values };
 }
 
-/** Sets the columns `set` of the rows with the key of each tuple; without columns it finds them. */
+/** Sets the columns `set` of the rows with the key of each tuple; without columns it finds them. null: to be written row by row. */
 export function updateRows(target: Target, set: readonly number[], rows: readonly Tuple[]): Statement | null {
-  const source = rowSource(target, [...target.key, ...set], rows);
+  const source = isOneLarge(rows) ? null : rowSource(target, [...target.key, ...set], rows);
   if (!source) return null;
   const where = `WHERE ${keyEquals(target, source.column)}`;
   const { values } = source;
@@ -117,6 +118,15 @@ function matched(target: Target, { source, before, more }: Wanted): string {
 export function truncateTables(tables: readonly DestinationTable[], restartIdentity: boolean): Statement {
   const text = `TRUNCATE TABLE ${tables.map(only).join(', ')}${restartIdentity ? ' RESTART IDENTITY' : ''}`;
   return { text, values: [] };
+}
+
+const LARGE_ROW = 1024 * 1024;
+
+/** A single large row goes as parameters of its own: an array literal of it would be another copy, and a longer one. */
+function isOneLarge(rows: readonly Tuple[]): boolean {
+  if (rows.length !== 1) return false;
+  const size = rows[0]!.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
+  return size > LARGE_ROW;
 }
 
 interface RowSource {

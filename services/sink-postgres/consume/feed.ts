@@ -34,11 +34,10 @@ export class Feed {
   #queuedBytes = 0;
   /** Of an open transaction. */
   #parts: CountedBatch[] = [];
-  /** To be fetched together, and how many events they list. */
+  /** To be fetched together; how many events and bytes they list. */
   #waiting: CountedBatch[] = [];
   #waitingEvents = 0;
-  /** Of the last ones read; 0 before the first. */
-  #bytesPerEvent = 0;
+  #waitingBytes = 0;
   #failure: { readonly error: unknown } | null = null;
   #room: () => void = () => undefined;
 
@@ -96,9 +95,10 @@ export class Feed {
     if (last <= this.#options.after) return;
     if (open === null && closes === null) {
       const events = Number(last - first) + 1;
-      if (this.#isEnough(events)) await this.#read();
+      if (this.#isEnough(events, batch.record.bytes)) await this.#read();
       this.#waiting.push(batch);
       this.#waitingEvents += events;
+      this.#waitingBytes += batch.record.bytes;
       return;
     }
     await this.#read();
@@ -108,11 +108,10 @@ export class Feed {
     this.#parts = [];
   }
 
-  /** Whether what waits is to be fetched before so many events more. */
-  #isEnough(more: number): boolean {
+  /** Whether what waits is to be fetched before so many events and bytes more. */
+  #isEnough(events: number, bytes: number): boolean {
     if (this.#waiting.length === 0) return false;
-    const events = this.#waitingEvents + more;
-    return this.#bytesPerEvent === 0 || events > FETCH_EVENTS || events * this.#bytesPerEvent > FETCH_BYTES;
+    return this.#waitingEvents + events > FETCH_EVENTS || this.#waitingBytes + bytes > FETCH_BYTES;
   }
 
   async #read(): Promise<void> {
@@ -120,11 +119,11 @@ export class Feed {
     if (batches.length === 0) return;
     this.#waiting = [];
     this.#waitingEvents = 0;
+    this.#waitingBytes = 0;
     while (this.#queuedBytes >= this.#options.maxBytes && !this.#signal.aborted) await this.#untilRoom();
     const read = await this.#options.reader.read(batches, this.#signal);
     for (const [index, batch] of batches.entries()) {
       const { events, bytes } = read[index]!;
-      if (events.length > 0) this.#bytesPerEvent = bytes / events.length;
       const { after } = this.#options;
       const rest = batch.record.first <= after ? events.filter(({ position }) => position > after) : events;
       this.#push({ kind: 'batch', ...batch, events: rest, bytes });

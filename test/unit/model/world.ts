@@ -119,6 +119,7 @@ function toBatch(
     complete: last ? complete : null,
     open: last ? null : { xid: record.tx },
     closes: last && parts > 1 ? record.tx : null,
+    bytes: 0,
     segments: [],
   };
 }
