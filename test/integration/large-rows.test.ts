@@ -2,8 +2,8 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { expectEqualDatabases } from '../support/compare.ts';
 import { type TestContext, testContext } from '../support/context.ts';
+import { ownKafka } from '../support/own-servers.ts';
 import { expectCaughtUp, startCapture, startSink, streaming } from '../support/sink-scenario.ts';
 
 /** Rows of 50 MiB go through snapshot and stream with the default settings; a row above the limit stops the task. */
@@ -12,8 +12,10 @@ const MIB = 1024 * 1024;
 /** Does not compress by more than what hexadecimal digits waste. */
 const RANDOM = `(SELECT string_agg(sha512(((x + i)::text)::bytea), ''::bytea) FROM generate_series(1, 16384) i)`;
 
-test('rows of 50 MiB', { timeout: 300_000 }, async () => {
-  await using ctx = await testContext();
+test('rows of 50 MiB', { timeout: 600_000 }, async () => {
+  // Records of this size fill a broker's memory: the others' is left alone.
+  await using kafka = await ownKafka();
+  await using ctx = await testContext({ brokers: kafka.bootstrap });
   await ctx.source.query(`
     CREATE TABLE large (id int PRIMARY KEY, t text, b bytea, n int);
     CREATE TABLE large_full (id int PRIMARY KEY, t text, n int);
@@ -21,16 +23,19 @@ test('rows of 50 MiB', { timeout: 300_000 }, async () => {
     ALTER TABLE large_full ALTER t SET STORAGE EXTERNAL;
     INSERT INTO large SELECT x, NULL, string_agg(m, ''), 0 FROM generate_series(1, 1) x,
       LATERAL (SELECT ${RANDOM} AS m FROM generate_series(1, 50)) r GROUP BY x;
-    INSERT INTO large VALUES (2, repeat(E'\\\\"\\n', ${MIB}) || repeat('ü', ${22 * MIB}), NULL, 0);
     INSERT INTO large_full SELECT 1, repeat(encode(b, 'hex'), 1), 0 FROM (SELECT substr(b, 1, ${25 * MIB}) AS b FROM large WHERE id = 1) x;`);
   await using capture = startCapture(ctx);
   await using sink = startSink(ctx);
   await streaming(ctx, [capture, sink]);
-  await expectEqualDatabases(ctx.source.url, ctx.destination.url);
   // Two in one transaction; one whose old and new image both carry it; one that does not change.
-  await ctx.source.query('INSERT INTO large SELECT id + 10, t, b, n FROM large');
+  const text = `repeat(E'\\\\"\\n', ${MIB}) || repeat('ü', ${22 * MIB})`;
+  await ctx.source.query(`
+    BEGIN;
+    INSERT INTO large SELECT 11, t, b, n FROM large;
+    INSERT INTO large VALUES (12, ${text}, NULL, 0);
+    COMMIT`);
   await ctx.source.query("UPDATE large_full SET t = t || 'x', n = 1");
-  await ctx.source.query('UPDATE large SET n = 1 WHERE id < 10; DELETE FROM large WHERE id = 11');
+  await ctx.source.query('UPDATE large SET n = 1; DELETE FROM large WHERE id = 11');
   await expectCaughtUp(ctx, [capture, sink]);
 });
 
