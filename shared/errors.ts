@@ -287,6 +287,11 @@ export const errorCatalogue = {
     'A change met other rows at the destination than at the source, and sink.conflicts is stop.',
     'Mend the named row at the destination (remove it, or put back what is missing), then start the task again.',
   ),
+  DESTINATION_SINK_RUNNING: stop(
+    'A sink of this task runs at the destination, whose triggers and rules are to be put back.',
+    'Stop it, then run sluice release again.',
+    ExitCode.failed,
+  ),
   DESTINATION_CUT_OVER: stop(
     'The task was cut over: the destination is the live database now.',
     'Nothing is to be done; release the task when it is no longer needed.',

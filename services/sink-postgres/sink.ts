@@ -17,6 +17,7 @@ import { Closing } from './closing.ts';
 import { afterLoadStage, finalStage, loadStage, type StageContext, schemaStage } from './stages.ts';
 import { findStart } from './start.ts';
 import { streamStage } from './stream-stage.ts';
+import { suspend } from './suspend.ts';
 
 export interface SinkAttempt {
   readonly task: Task;
@@ -62,6 +63,7 @@ export async function sinkOnce(
     const context: StageContext = { ...shared, manifestTopic: topic };
     await schemaStage(context);
     await writeReplicaRole(control, identity, replicaRole);
+    await suspend(context);
     const loaded = !signal.aborted && task.types.has('full') && (await loadStage(context));
     if (!signal.aborted) await afterLoadStage(context, loaded);
     if (signal.aborted) return;

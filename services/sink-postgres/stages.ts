@@ -4,6 +4,7 @@ import type { RecordOf } from '../../shared/envelope/manifest.ts';
 import type { SchemaSection } from '../../shared/envelope/schema-object.ts';
 import type { Kafka } from '../../shared/kafka/interfaces.ts';
 import { quoteTable, type TableName, tableKey } from '../../shared/postgres/identifiers.ts';
+import { restoreActions } from '../../shared/postgres/suspended-actions.ts';
 import type { Logger } from '../../shared/service/logger.ts';
 import type { Task } from '../../shared/task/task.ts';
 import { hasObjects, storeObjects } from './bookkeeping/objects.ts';
@@ -57,16 +58,30 @@ export async function loadStage(context: StageContext): Promise<boolean> {
   const known = [...loads.values()].every(({ state }) => state === 'loaded');
   if (tables.length > 0 && known && tables.every(isDone)) return false;
   await announce(context, 'full data migration', 'loading tables');
+  const kept = await keptTables(context);
   await withFetcher(kafka, async (fetcher) => {
     await loadTables({
       ...context,
       manifest: new ManifestLog({ fetcher, topic: context.manifestTopic }),
       parallelism: task.loadParallelism,
+      isKept: (table) => kept === 'all' || kept.has(tableKey(table)),
       ownsTables: task.types.has('schema') && task.existing === 'precheck',
       isVoid: (table, generation) => (history.state.reads.get(tableKey(table))?.generation ?? generation) > generation,
     });
   });
   return true;
+}
+
+/** Tables that were there before the task and keep their rows, by tableKey. */
+async function keptTables({ task, control, destination }: StageContext): Promise<ReadonlySet<string> | 'all'> {
+  if (task.existing === 'precheck') return new Set();
+  if (!task.types.has('schema')) return 'all';
+  const { rows } = await control.query<TableName>(
+    `SELECT schema_name AS schema, object_name AS name FROM sluice.object
+     WHERE task = $1 AND sink = $2 AND kind = 'table' AND state = 'existed'`,
+    [destination.identity.task, destination.identity.sink],
+  );
+  return new Set(rows.map(tableKey));
 }
 
 /** After the rows: constraints, indexes, statistics. */
@@ -91,7 +106,9 @@ export async function finalStage(context: StageContext): Promise<void> {
     await create(context, 'foreign-keys', task.loadParallelism);
     await create(context, 'cutover', 1);
   }
-  if (!signal.aborted) await announce(context, phase, 'complete');
+  if (signal.aborted) return;
+  await restoreActions(context.control, context.destination.identity);
+  await announce(context, phase, 'complete');
 }
 
 export async function create(context: StageContext, section: SchemaSection, parallelism: number): Promise<void> {

@@ -17,6 +17,8 @@ const chunkHeader = z.object({
   chunk: z.number().int().nonnegative(),
   rows: z.number().int().nonnegative(),
   columns: z.array(z.string()),
+  /** Those of the row key. */
+  key: z.array(z.string()).optional(),
 });
 
 export type ChunkHeader = z.output<typeof chunkHeader>;

@@ -33,7 +33,7 @@ test('foreign keys held back are made at cutover, also by a second one after the
   const foreignKeys = `SELECT count(*) FROM pg_constraint WHERE contype = 'f'`;
   expect(await ctx.destination.value(foreignKeys)).toBe('0');
   expect((await jsonOf(limited, 'status'))['waitsFor']).toContainEqual(
-    expect.stringMatching(/foreign keys wait for cutover/),
+    expect.stringMatching(/foreign keys and triggers wait for cutover/),
   );
 
   // A row that the foreign key cannot accept makes the first cutover fail after the sink has ended.

@@ -133,6 +133,7 @@ export class ChunkPublisher {
       chunk: number,
       rows: chunk.rows,
       columns: columns.map((column) => column.name),
+      key: columns.filter(({ key }) => key).map((column) => column.name),
     });
     const partition = this.#partition;
     this.#partition = (partition + 1) % this.#options.partitions;

@@ -2,11 +2,12 @@ import { ExitCode } from '../../../shared/errors.ts';
 import type { Kafka } from '../../../shared/kafka/interfaces.ts';
 import { openKafka } from '../../../shared/kafka/kafka.ts';
 import { connect } from '../../../shared/postgres/connection.ts';
+import type { SuspendedAction } from '../../../shared/postgres/suspended-actions.ts';
 import type { TaskArguments } from '../../../shared/task/arguments.ts';
 import type { Task } from '../../../shared/task/task.ts';
 import { ManifestView } from '../observe/manifest-view.ts';
 import { writeJson, writeLine } from '../output.ts';
-import { type ReleasedBookkeeping, releaseBookkeeping } from '../release/release-destination.ts';
+import { type ReleasedBookkeeping, releaseBookkeeping, releaseTables } from '../release/release-destination.ts';
 import { type ReleasedSource, releaseSource } from '../release/release-source.ts';
 import { type ReleasedTopics, releaseTopics } from '../release/release-topics.ts';
 import { openTask } from './task-context.ts';
@@ -15,6 +16,8 @@ interface ReleaseReport {
   readonly task: string;
   readonly source: ReleasedSource;
   readonly topics: ReleasedTopics | null;
+  /** Triggers, rules and identity columns of the destination's tables that act again. */
+  readonly restored: readonly SuspendedAction[];
   readonly bookkeeping: ReleasedBookkeeping | null;
 }
 
@@ -30,7 +33,7 @@ export async function release(options: TaskArguments): Promise<number> {
       task: task.name,
       source: await releaseSource(source, task, { identities: known.identities, takeOver }),
       topics: options.topics === true ? await releaseTopics(kafka, task, known.tableTopics) : null,
-      bookkeeping: options.bookkeeping === true ? await atDestination(task) : null,
+      ...(await atDestination(task, options.bookkeeping === true)),
     };
     if (options.json === true) writeJson(report);
     else for (const line of reportLines(report)) writeLine(line);
@@ -51,21 +54,26 @@ async function readManifest(kafka: Kafka, task: Task) {
   }
 }
 
-async function atDestination(task: Task): Promise<ReleasedBookkeeping> {
+async function atDestination(
+  task: Task,
+  withBookkeeping: boolean,
+): Promise<Pick<ReleaseReport, 'restored' | 'bookkeeping'>> {
   const client = await connect(task.destination, { applicationName: 'sluice release', end: 'destination' });
   try {
-    return await releaseBookkeeping(client, task);
+    const restored = await releaseTables(client, task);
+    return { restored, bookkeeping: withBookkeeping ? await releaseBookkeeping(client, task) : null };
   } finally {
     await client.end();
   }
 }
 
-function reportLines({ task, source, topics, bookkeeping }: ReleaseReport): string[] {
+function reportLines({ task, source, topics, restored, bookkeeping }: ReleaseReport): string[] {
   const lines: string[] = [];
   if (source.slot !== null) lines.push(`dropped replication slot ${source.slot}`);
   if (source.publication !== null) lines.push(`dropped publication ${source.publication}`);
   for (const table of source.replicaIdentities) lines.push(`put back the replica identity of ${table}`);
   if (topics) lines.push(`deleted ${topics.topics.length} topics and ${topics.subjects.length} registry subjects`);
+  for (const { kind, name, schema, table } of restored) lines.push(`put back ${kind} ${name} of ${schema}.${table}`);
   if (bookkeeping) {
     const schema = bookkeeping.schema ? ' and schema sluice' : '';
     lines.push(`deleted ${bookkeeping.rows} rows of bookkeeping${schema} at the destination`);

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { SluiceError } from '../../../shared/errors.ts';
 import { connect } from '../../../shared/postgres/connection.ts';
 import { formatLsn } from '../../../shared/postgres/lsn.ts';
+import { restoreActions } from '../../../shared/postgres/suspended-actions.ts';
 import type { Task } from '../../../shared/task/task.ts';
 import { hasBookkeeping, readDestinationState } from '../bookkeeping/destination-state.ts';
 import { SinkRequest } from '../bookkeeping/requests.ts';
@@ -67,6 +68,8 @@ async function run(
   const sequences = await setSequences(source, destination, task);
   onStep('creating what was held back');
   const objects = await createHeldBack(destination, task);
+  onStep('putting back triggers and rules');
+  await restoreActions(destination, { task: task.name, sink: task.sink.name });
   await markCutOver(destination, task);
   return { done: true, fence, sequences, objects };
 }

@@ -24,7 +24,7 @@ export function waits(task: Task, seen: Observation): string[] {
   const loading = [...(destination?.loads.values() ?? [])].filter((load) => load.state !== 'loaded').length;
   if (loading > 0) found.push(`indexes and the stream wait for ${count(loading, 'table')} to be loaded`);
   if (destination?.sink && !destination.sink.replicaRole && streams) {
-    found.push('foreign keys wait for cutover: the account may not set session_replication_role');
+    found.push('foreign keys and triggers wait for cutover: the account may not set session_replication_role');
   }
   if (request?.kind === 'hold' || request?.kind === 'run-to') found.push('the sink stands still for a comparison');
   if (request?.kind === 'finish') found.push('the sink ends: the task is being cut over');

@@ -93,7 +93,7 @@ function judgePresent(tables: readonly DestinationTable[]) {
 /** Without schema migration rows would be added to what is there. */
 export const destinationEmpty = precheck({
   name: 'destination tables are empty',
-  when: (task) => !task.types.has('schema') && task.types.has('full'),
+  when: (task) => !task.types.has('schema') && task.types.has('full') && task.existing === 'precheck',
   look: async ({ destination, tables }) => {
     const filled: string[] = [];
     for (const table of tables) {
@@ -138,7 +138,7 @@ export const replicaRole = precheck({
             severity: 'warning',
             code: 'POSTGRES_PERMISSION_DENIED',
             message:
-              'the destination account may not set session_replication_role: foreign keys are created at cutover only',
+              'the destination account may not set session_replication_role: foreign keys and triggers are absent until cutover',
             remedy: 'GRANT SET ON PARAMETER session_replication_role (15+), or use a superuser, to have them earlier.',
           },
         ],

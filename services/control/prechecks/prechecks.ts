@@ -1,6 +1,7 @@
 import * as destination from './destination.ts';
 import type { RunnablePrecheck } from './finding.ts';
 import { topicSettings } from './kafka.ts';
+import { keptTables } from './kept-tables.ts';
 import { registryAnswers } from './registry.ts';
 import { sourceFailover } from './source-failover.ts';
 import * as server from './source-server.ts';
@@ -27,6 +28,7 @@ export const prechecks: readonly RunnablePrecheck[] = [
   destination.destinationUnused,
   destination.destinationTables,
   destination.destinationEmpty,
+  keptTables,
   destination.replicaRole,
   topicSettings,
   registryAnswers,

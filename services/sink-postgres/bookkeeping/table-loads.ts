@@ -49,6 +49,8 @@ export async function expectTables(
 export interface NewGeneration {
   readonly table: TableName;
   readonly generation: bigint;
+  /** Rows are gathered there: the table itself was there before, with rows that stay. */
+  readonly staging?: TableName | null;
   /** What else the empty table needs, in the same transaction. */
   readonly prepare?: (client: pg.Client) => Promise<unknown>;
 }
@@ -61,26 +63,28 @@ export interface NewGeneration {
 export async function startGeneration(
   client: pg.Client,
   { task, sink }: SinkIdentity,
-  { table, generation, prepare = async () => undefined }: NewGeneration,
+  { table, generation, staging = null, prepare = async () => undefined }: NewGeneration,
 ): Promise<boolean> {
   const names = [task, sink, table.schema, table.name];
   await client.query('BEGIN');
   try {
-    const locked = `SELECT generation FROM sluice.table_load WHERE ${mine} FOR UPDATE`;
-    const { rows } = await client.query<{ generation: string }>(locked, names);
+    const locked = `SELECT generation, state FROM sluice.table_load WHERE ${mine} FOR UPDATE`;
+    const { rows } = await client.query<{ generation: string; state: string }>(locked, names);
     const current = BigInt(rows[0]?.generation ?? NO_GENERATION);
     if (current >= generation) {
       await client.query('ROLLBACK');
       return false;
     }
-    if (current === NO_GENERATION) await refuseRows(client, table);
+    if (staging) await emptyStaging(client, { table, staging, merged: rows[0]?.state === 'loaded' });
+    else if (current === NO_GENERATION) await refuseRows(client, table);
     else await emptyTable(client, table);
     await prepare(client);
     await client.query(`DELETE FROM sluice.chunk WHERE ${mine}`, names);
     await client.query(
-      `UPDATE sluice.table_load SET generation = $5, state = 'loading', rows = 0, chunks = 0, updated_at = now()
+      `UPDATE sluice.table_load SET generation = $5, state = 'loading', rows = 0, chunks = 0, staging = $6, row_key = NULL,
+         updated_at = now()
        WHERE ${mine}`,
-      [...names, generation],
+      [...names, generation, staging?.name ?? null],
     );
     await client.query('COMMIT');
     return true;
@@ -88,6 +92,15 @@ export async function startGeneration(
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
+}
+
+/** Rows that were merged cannot be told any more from those that were there before. */
+async function emptyStaging(
+  client: pg.Client,
+  { table, staging, merged }: { readonly table: TableName; readonly staging: TableName; readonly merged: boolean },
+): Promise<void> {
+  if (merged) throw new SluiceError('DESTINATION_RELOAD_NEEDED', `${quoteTable(table)} was read anew at the source`);
+  await client.query(`DROP TABLE IF EXISTS ${quoteTable(staging)}`);
 }
 
 async function refuseRows(client: pg.Client, table: TableName): Promise<void> {
@@ -145,40 +158,84 @@ export interface Totals {
   readonly rows: bigint;
 }
 
+/** A read that is complete, and what it holds. */
+export interface CompleteRead {
+  readonly table: TableName;
+  readonly generation: bigint;
+  readonly totals: Totals;
+}
+
 /**
  * Ends the load of a table whose read is complete; the ledger has served its purpose.
  * @throws SluiceError MANIFEST_BROKEN when the ledger holds other totals than the read.
  */
-export async function finishTable(
-  client: pg.Client,
-  { task, sink }: SinkIdentity,
-  { table, generation, totals }: { readonly table: TableName; readonly generation: bigint; readonly totals: Totals },
-): Promise<void> {
-  const names = [task, sink, table.schema, table.name];
+export async function finishTable(client: pg.Client, identity: SinkIdentity, read: CompleteRead): Promise<void> {
   await client.query('BEGIN');
   try {
-    const { rows } = await client.query<{ chunks: string; rows: string }>(
-      `SELECT count(*) AS chunks, coalesce(sum(rows), 0) AS rows FROM sluice.chunk WHERE ${mine} AND generation = $5`,
-      [...names, generation],
-    );
-    const loaded = { chunks: Number(rows[0]?.chunks), rows: BigInt(rows[0]?.rows ?? 0) };
-    if (loaded.chunks !== totals.chunks || loaded.rows !== totals.rows) {
-      throw new SluiceError(
-        'MANIFEST_BROKEN',
-        `${quoteTable(table)}: ${loaded.rows} rows of ${loaded.chunks} chunks are loaded, the read has ${totals.rows} of ${totals.chunks}`,
-      );
-    }
-    await client.query(
-      `UPDATE sluice.table_load SET state = 'loaded', rows = $6, chunks = $7, updated_at = now()
-       WHERE ${mine} AND generation = $5`,
-      [...names, generation, totals.rows, totals.chunks],
-    );
-    await client.query(`DELETE FROM sluice.chunk WHERE ${mine}`, names);
+    await checkLedger(client, identity, read);
+    await markLoaded(client, identity, read);
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
+}
+
+/** @throws SluiceError MANIFEST_BROKEN when the ledger holds other totals than the read. */
+export async function checkLedger(
+  client: pg.Client,
+  { task, sink }: SinkIdentity,
+  { table, generation, totals }: CompleteRead,
+): Promise<void> {
+  const { rows } = await client.query<{ chunks: string; rows: string }>(
+    `SELECT count(*) AS chunks, coalesce(sum(rows), 0) AS rows FROM sluice.chunk WHERE ${mine} AND generation = $5`,
+    [task, sink, table.schema, table.name, generation],
+  );
+  const loaded = { chunks: Number(rows[0]?.chunks), rows: BigInt(rows[0]?.rows ?? 0) };
+  if (loaded.chunks === totals.chunks && loaded.rows === totals.rows) return;
+  throw new SluiceError(
+    'MANIFEST_BROKEN',
+    `${quoteTable(table)}: ${loaded.rows} rows of ${loaded.chunks} chunks are loaded, the read has ${totals.rows} of ${totals.chunks}`,
+  );
+}
+
+export async function markLoaded(
+  client: pg.Client,
+  { task, sink }: SinkIdentity,
+  { table, generation, totals }: CompleteRead,
+): Promise<void> {
+  const names = [task, sink, table.schema, table.name];
+  await client.query(
+    `UPDATE sluice.table_load SET state = 'loaded', rows = $6, chunks = $7, updated_at = now()
+     WHERE ${mine} AND generation = $5`,
+    [...names, generation, totals.rows, totals.chunks],
+  );
+  await client.query(`DELETE FROM sluice.chunk WHERE ${mine}`, names);
+}
+
+/** Remembers the columns of the row key with the first chunk that is staged. */
+export async function writeRowKey(
+  client: pg.Client,
+  { task, sink }: SinkIdentity,
+  { table, key }: { readonly table: TableName; readonly key: readonly string[] },
+): Promise<void> {
+  await client.query({
+    name: 'sluice-row-key',
+    text: `UPDATE sluice.table_load SET row_key = $5::jsonb WHERE ${mine} AND row_key IS NULL`,
+    values: [task, sink, table.schema, table.name, JSON.stringify(key)],
+  });
+}
+
+export async function readRowKey(
+  client: pg.Client,
+  { task, sink }: SinkIdentity,
+  table: TableName,
+): Promise<readonly string[]> {
+  const { rows } = await client.query<{ row_key: string | null }>(
+    `SELECT row_key FROM sluice.table_load WHERE ${mine}`,
+    [task, sink, table.schema, table.name],
+  );
+  return JSON.parse(rows[0]?.row_key ?? '[]') as string[];
 }
 
 /** For status: what the ledger holds of the tables that are being loaded. */

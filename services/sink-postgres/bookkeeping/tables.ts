@@ -43,7 +43,7 @@ const tables = `
 /** Columns that came later than their tables. */
 const columns = `
   ALTER TABLE sluice.position ADD COLUMN IF NOT EXISTS last_conflict jsonb;
-  ALTER TABLE sluice.table_load ADD COLUMN IF NOT EXISTS staging text, ADD COLUMN IF NOT EXISTS columns jsonb`;
+  ALTER TABLE sluice.table_load ADD COLUMN IF NOT EXISTS staging text, ADD COLUMN IF NOT EXISTS row_key jsonb`;
 
 /** Serialises sinks that start at one moment on one destination. */
 const creationLock = `pg_advisory_xact_lock(hashtext('sluice.bookkeeping'))`;

@@ -9,13 +9,16 @@ import { sqlstate } from '../../../shared/postgres/failure.ts';
 import { quoteIdentifier, quoteTable, type TableName } from '../../../shared/postgres/identifiers.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
 import { type Destination, destinationFailure } from '../bookkeeping/session.ts';
-import { claimChunk } from '../bookkeeping/table-loads.ts';
+import { claimChunk, writeRowKey } from '../bookkeeping/table-loads.ts';
+import { openStaging } from './staging.ts';
 
 /** The read that a chunk must belong to. */
 export interface ExpectedRead {
   readonly incarnation: string;
   readonly table: TableName;
   readonly generation: bigint;
+  /** Where its rows go, when not into the table itself. */
+  readonly staging: TableName | null;
 }
 
 export interface LoadContext {
@@ -30,7 +33,7 @@ export interface LoadContext {
 export async function loadChunk(context: LoadContext, record: FetchedRecord, read: ExpectedRead): Promise<void> {
   const header = headerOf(record, read);
   const { client, destination } = context;
-  const { table, generation } = read;
+  const { table, generation, staging } = read;
   const { chunk, rows } = header;
   try {
     await client.query('BEGIN');
@@ -38,7 +41,11 @@ export async function loadChunk(context: LoadContext, record: FetchedRecord, rea
       await client.query('ROLLBACK');
       return;
     }
-    const copied = await copy(client, header, record.value ?? Buffer.alloc(0));
+    if (staging) {
+      await openStaging(client, staging, { table, columns: header.columns });
+      await writeRowKey(client, destination.identity, { table, key: header.key ?? [] });
+    }
+    const copied = await copy(client, { into: staging ?? table, columns: header.columns }, record.value);
     if (copied !== rows) {
       throw new SluiceError('SEGMENT_BROKEN', `${place(header)} holds ${copied} rows, its header says ${rows}`);
     }
@@ -68,10 +75,14 @@ function headerOf({ headers, offset }: FetchedRecord, read: ExpectedRead): Chunk
   return header;
 }
 
-async function copy(client: pg.Client, header: ChunkHeader, text: Buffer): Promise<number> {
-  const columns = header.columns.length > 0 ? `(${header.columns.map(quoteIdentifier).join(', ')})` : '';
-  const stream = client.query(copyFrom(`COPY ${quoteTable(header)} ${columns} FROM STDIN`));
-  await pipeline(Readable.from([text], { objectMode: true }), stream);
+async function copy(
+  client: pg.Client,
+  { into, columns }: { readonly into: TableName; readonly columns: readonly string[] },
+  text: Buffer | null,
+): Promise<number> {
+  const list = columns.length > 0 ? `(${columns.map(quoteIdentifier).join(', ')})` : '';
+  const stream = client.query(copyFrom(`COPY ${quoteTable(into)} ${list} FROM STDIN`));
+  await pipeline(Readable.from([text ?? Buffer.alloc(0)], { objectMode: true }), stream);
   return stream.rowCount;
 }
 

@@ -5,6 +5,7 @@ import { type TableName, tableKey } from '../../../shared/postgres/identifiers.t
 import type { Logger } from '../../../shared/service/logger.ts';
 import { type Destination, destinationFailure, openWriter } from '../bookkeeping/session.ts';
 import {
+  type CompleteRead,
   expectTables,
   finishTable,
   readTableLoads,
@@ -15,7 +16,9 @@ import type { ManifestItem, ManifestLog } from '../consume/manifest-log.ts';
 import { checkSegment } from '../consume/segment-reader.ts';
 import { JobQueue } from './job-queue.ts';
 import { type ExpectedRead, loadChunk } from './load-chunk.ts';
+import { mergeTables } from './merge-tables.ts';
 import { retypeColumns } from './retype-columns.ts';
+import { stagingOf } from './staging.ts';
 
 export interface LoadOptions {
   readonly kafka: Kafka;
@@ -29,6 +32,8 @@ export interface LoadOptions {
   readonly takes: (table: TableName) => boolean;
   /** The sink made the tables, from the schema that capture published. */
   readonly ownsTables: boolean;
+  /** The table was there before the task, and its rows stay. */
+  readonly isKept: (table: TableName) => boolean;
   /** Generations that a newer reload of their table has voided already, as far as the manifest was read before. */
   readonly isVoid: (table: TableName, generation: bigint) => boolean;
   readonly log: Logger;
@@ -65,6 +70,8 @@ class TableLoading {
   readonly #queue: JobQueue<Job>;
   readonly #tables = new Map<string, Progress>();
   readonly #finishing = new Set<Promise<void>>();
+  /** Complete reads of tables that are kept, by tableKey: merged together when there is nothing else to load. */
+  readonly #staged = new Map<string, CompleteRead>();
   /** The bookkeeping session takes one transaction at a time. */
   #control: Promise<unknown> = Promise.resolve();
 
@@ -108,10 +115,27 @@ class TableLoading {
       if (this.#isRead()) {
         await Promise.all(this.#finishing);
         this.#queue.check();
-        if (this.#isLoaded()) return;
+        if (this.#isLoaded()) return await this.#merge();
       }
       for (const item of await manifest.next(signal)) await this.#take(item);
     }
+  }
+
+  async #merge(): Promise<void> {
+    if (this.#staged.size === 0) return;
+    const { destination, log } = this.#options;
+    const reads = [...this.#staged.values()];
+    for (const { read, added } of await this.#exclusively((client) =>
+      mergeTables(client, destination.identity, reads),
+    )) {
+      const kept = read.totals.rows - added;
+      log.info({ table: tableKey(read.table), added: Number(added), kept: Number(kept) }, 'rows merged into the table');
+    }
+  }
+
+  #stagingOf(table: TableName): TableName | null {
+    const { isKept, destination } = this.#options;
+    return isKept(table) ? stagingOf(destination.identity, table) : null;
   }
 
   /** The tables that the newest epoch lists and the sink takes. */
@@ -172,7 +196,9 @@ class TableLoading {
     const prepare = async (client: pg.Client) => {
       if (columns && ownsTables) await retypeColumns(client, table, columns);
     };
-    await this.#exclusively((client) => startGeneration(client, identity, { table, generation, prepare }));
+    const staging = this.#stagingOf(table);
+    await this.#exclusively((client) => startGeneration(client, identity, { table, generation, staging, prepare }));
+    this.#staged.delete(key);
     this.#tables.set(key, { generation, pending: new Set(), loaded: false });
     if (current) this.#options.log.info({ table: key }, 'the table is read again, and loaded anew');
   }
@@ -187,19 +213,24 @@ class TableLoading {
       });
       pending.add(finished);
       void finished.then(() => pending.delete(finished));
-      await this.#queue.put({ segment, read: { incarnation, table, generation }, done });
+      await this.#queue.put({
+        segment,
+        read: { incarnation, table, generation, staging: this.#stagingOf(table) },
+        done,
+      });
     }
   }
 
   /** When all of its jobs are done; the manifest is followed meanwhile. */
-  #finish(record: { table: TableName; generation: bigint }, totals: { chunks: number; rows: bigint }): void {
-    const { table, generation } = record;
+  #finish({ table, generation }: { table: TableName; generation: bigint }, totals: CompleteRead['totals']): void {
     const progress = this.#tables.get(tableKey(table))!;
     const { destination, log } = this.#options;
     const finish = async () => {
       await this.#settled(progress);
       if (this.#tables.get(tableKey(table)) !== progress) return;
-      await this.#exclusively((client) => finishTable(client, destination.identity, { table, generation, totals }));
+      const read = { table, generation, totals };
+      if (this.#options.isKept(table)) this.#staged.set(tableKey(table), read);
+      else await this.#exclusively((client) => finishTable(client, destination.identity, read));
       progress.loaded = true;
       log.info({ table: tableKey(table), rows: Number(totals.rows) }, 'table loaded');
     };
@@ -222,7 +253,9 @@ class TableLoading {
     await this.#settled(this.#tables.get(key));
     // The next number serves as a generation of its own, without chunks: it empties the table.
     const generation = record.generation + 1n;
-    await this.#exclusively((client) => startGeneration(client, destination.identity, { table, generation }));
+    const staging = this.#stagingOf(table);
+    await this.#exclusively((client) => startGeneration(client, destination.identity, { table, generation, staging }));
+    this.#staged.delete(key);
     this.#tables.set(key, { generation, pending: new Set(), loaded: false });
     this.#finish({ table, generation }, { chunks: 0, rows: 0n });
   }
