@@ -123,11 +123,8 @@ class TableLoading {
 
   async #merge(): Promise<void> {
     if (this.#staged.size === 0) return;
-    const { destination, log } = this.#options;
-    const reads = [...this.#staged.values()];
-    for (const { read, added } of await this.#exclusively((client) =>
-      mergeTables(client, destination.identity, reads),
-    )) {
+    const { destination, replicaRole, log } = this.#options;
+    for (const { read, added } of await mergeTables(destination, replicaRole, [...this.#staged.values()])) {
       const kept = read.totals.rows - added;
       log.info({ table: tableKey(read.table), added: Number(added), kept: Number(kept) }, 'rows merged into the table');
     }
