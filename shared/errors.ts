@@ -169,7 +169,7 @@ export const errorCatalogue = {
   ),
   SOURCE_NO_REPLICA_IDENTITY: stop(
     'A selected table has no usable replica identity: its updates and deletes could not be carried.',
-    'Give it a primary key, or ALTER TABLE ... REPLICA IDENTITY FULL, or set source.replicaIdentity: full.',
+    'Give it a primary key without generated columns, or ALTER TABLE ... REPLICA IDENTITY FULL, or set source.replicaIdentity: full. From PostgreSQL 18 on FULL does not go with generated columns: the server would refuse its updates.',
     ExitCode.findings,
   ),
   SOURCE_PROTOCOL: stop(

@@ -2,8 +2,8 @@ import type pg from 'pg';
 import type { ColumnShape, ReplicaIdentity, TableShape } from '../envelope/change-event.ts';
 import type { TableName } from '../postgres/identifiers.ts';
 import { serverVersion } from '../postgres/server-version.ts';
-import { selector } from './selection.ts';
-import type { Selection } from './task.ts';
+import { type Selector, selector } from './selection.ts';
+import type { Selection, Task } from './task.ts';
 
 /** A table of the source whose rows and changes the task carries: an ordinary table or a leaf of a partitioned one. */
 export interface SelectedTable {
@@ -17,14 +17,16 @@ export interface SelectedTable {
   readonly replicaIdentity: { readonly was: 'd' | 'n' | 'i' | 'f'; readonly index: string | null };
   /** Updates and deletes are logged with what it takes to find the row. */
   readonly identityUsable: boolean;
+  /** REPLICA IDENTITY FULL would do. */
+  readonly fullUsable: boolean;
   /** Estimates of the server's statistics: rows; heap and TOAST in bytes. */
   readonly approximateRows: number;
   readonly approximateBytes: number;
 }
 
-/** A table that the patterns select and the task cannot carry. */
+/** A table that the patterns select and the task cannot carry, or a part of one that they do not select. */
 export interface LeftOutTable extends TableName {
-  readonly reason: 'unlogged' | 'foreign table';
+  readonly reason: 'unlogged' | 'foreign table' | 'temporary' | 'partition';
 }
 
 export interface TableSelection {
@@ -37,12 +39,13 @@ interface TableRow {
   schema: string;
   name: string;
   kind: 'r' | 'f';
-  persistence: 'p' | 'u';
+  persistence: 'p' | 'u' | 't';
   owner: string;
   relfilenode: string;
   identity: 'd' | 'n' | 'i' | 'f';
   identity_index: string | null;
   key: string;
+  generated: string;
   lineage: string;
   rows: string;
   bytes: string;
@@ -57,19 +60,23 @@ interface ColumnRow {
   type: string;
 }
 
-/** Ordinary tables and foreign tables outside of extensions and other sessions' temporary schemas. */
+/** Ordinary tables, those of other sessions' temporary schemas too, and foreign tables, outside of extensions. */
 function tablesSql(version: number): string {
   // Before 11 an index has key columns only.
   const key = version >= 110_000 ? "array_to_string((x.indkey::int2[])[0:x.indnkeyatts - 1], ' ')" : 'x.indkey::text';
+  const generated = (which: string) => `EXISTS (SELECT FROM pg_attribute g
+    WHERE g.attrelid = c.oid AND NOT g.attisdropped AND ${version >= 120_000 ? "g.attgenerated <> ''" : 'false'} AND ${which})`;
   return `
   SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind, c.relpersistence AS persistence,
     r.rolname AS owner, c.relfilenode, c.relreplident AS identity,
     (SELECT i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
       WHERE x.indrelid = c.oid AND x.indisreplident) AS identity_index,
-    -- Where the identity names an index, the old tuples hold its columns, not the primary key's.
+    -- Where the identity names an index, the old tuples hold its columns, not the primary key's. No generated ones.
     coalesce((SELECT ${key} FROM pg_index x
       WHERE x.indrelid = c.oid AND x.indisvalid AND x.indimmediate
-        AND CASE c.relreplident WHEN 'i' THEN x.indisreplident ELSE x.indisprimary END), '') AS key,
+        AND CASE c.relreplident WHEN 'i' THEN x.indisreplident ELSE x.indisprimary END
+        AND NOT ${generated('g.attnum = ANY (x.indkey)')}), '') AS key,
+    ${generated('true')} AS generated,
     coalesce((WITH RECURSIVE up(parent, level) AS (
         SELECT i.inhparent, 1 FROM pg_inherits i WHERE i.inhrelid = c.oid AND c.relispartition
         UNION ALL
@@ -82,10 +89,18 @@ function tablesSql(version: number): string {
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_roles r ON r.oid = c.relowner
-  WHERE c.relkind IN ('r', 'f') AND c.relpersistence <> 't'
+  WHERE c.relkind IN ('r', 'f')
     AND NOT EXISTS (SELECT FROM pg_depend d
       WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
   ORDER BY n.nspname, c.relname`;
+}
+
+/** Those of which updates and deletes could not be carried, with the identities that they have or would get. */
+export function withoutIdentity(
+  tables: readonly SelectedTable[],
+  replicaIdentity: Task['source']['replicaIdentity'],
+): SelectedTable[] {
+  return tables.filter((table) => !table.identityUsable && (replicaIdentity === 'keep' || !table.fullUsable));
 }
 
 /** The columns that pgoutput carries unasked: live ones, and no generated ones. */
@@ -105,22 +120,29 @@ export async function readTableSelection(client: pg.ClientBase, selection: Selec
   const version = await serverVersion(client);
   const { rows } = await client.query<TableRow>(tablesSql(version));
   const selected = rows.filter((row) => selects.table([row, ...lineageOf(row)]));
-  const carried = selected.filter((row) => leftOutReason(row) === null);
+  const carried = selected.filter((row) => cannotBeCarried(row) === null);
   const columns = await readColumns(client, carried, version);
   return {
-    tables: carried.map((row) => selectedTable(row, columns.get(row.oid) ?? [])),
-    leftOut: selected.flatMap((row) => {
-      const reason = leftOutReason(row);
+    tables: carried.map((row) => selectedTable(row, columns.get(row.oid) ?? [], version)),
+    leftOut: rows.flatMap((row) => {
+      const reason = leftOutReason(row, selects);
       return reason === null ? [] : [{ schema: row.schema, name: row.name, reason }];
     }),
   };
+}
+
+function leftOutReason(row: TableRow, selects: Selector): LeftOutTable['reason'] | null {
+  const lineage = lineageOf(row);
+  if (selects.table([row, ...lineage])) return cannotBeCarried(row);
+  if (row.persistence === 't') return selects.byTable ? null : 'temporary';
+  return lineage.some((_, above) => selects.table(lineage.slice(above))) ? 'partition' : null;
 }
 
 function lineageOf(row: TableRow): TableName[] {
   return JSON.parse(row.lineage) as TableName[];
 }
 
-function leftOutReason(row: TableRow): LeftOutTable['reason'] | null {
+function cannotBeCarried(row: TableRow): LeftOutTable['reason'] | null {
   if (row.kind === 'f') return 'foreign table';
   return row.persistence === 'u' ? 'unlogged' : null;
 }
@@ -147,10 +169,12 @@ const identityNames: Readonly<Record<TableRow['identity'], ReplicaIdentity>> = {
   f: 'full',
 };
 
-function selectedTable(row: TableRow, columns: readonly ColumnRow[]): SelectedTable {
+function selectedTable(row: TableRow, columns: readonly ColumnRow[], version: number): SelectedTable {
   const key = new Set(row.key.split(' '));
   const lineage = lineageOf(row);
   const { schema, name } = row;
+  // From 18 on the server refuses updates of a published table whose identity has columns that are not published.
+  const fullUsable = version < 180_000 || row.generated !== 't';
   return {
     shape: {
       schema,
@@ -163,7 +187,8 @@ function selectedTable(row: TableRow, columns: readonly ColumnRow[]): SelectedTa
     partitionRoot: lineage.at(-1) ?? null,
     relfilenode: row.relfilenode,
     replicaIdentity: { was: row.identity, index: row.identity_index },
-    identityUsable: row.identity === 'f' || (row.identity !== 'n' && row.key !== ''),
+    identityUsable: row.identity === 'f' ? fullUsable : row.identity !== 'n' && row.key !== '',
+    fullUsable,
     approximateRows: Number(row.rows),
     approximateBytes: Number(row.bytes),
   };

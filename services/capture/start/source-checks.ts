@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { SluiceError } from '../../../shared/errors.ts';
-import type { SelectedTable } from '../../../shared/task/selected-tables.ts';
+import { type SelectedTable, withoutIdentity } from '../../../shared/task/selected-tables.ts';
 import type { Task } from '../../../shared/task/task.ts';
 
 /**
@@ -49,8 +49,7 @@ async function checkSlots(sql: pg.Client): Promise<void> {
 }
 
 function checkIdentities(task: Task, tables: readonly SelectedTable[]): void {
-  if (task.source.replicaIdentity === 'full') return;
-  const unusable = tables.filter((table) => !table.identityUsable).map(nameOf);
+  const unusable = withoutIdentity(tables, task.source.replicaIdentity).map(nameOf);
   if (unusable.length === 0) return;
   throw new SluiceError('SOURCE_NO_REPLICA_IDENTITY', `no usable replica identity: ${listed(unusable)}`);
 }

@@ -13,7 +13,7 @@ export type ReplicaIdentities = RecordOf<'epoch'>['replicaIdentities'];
 export function identitiesToChange(task: Task, tables: readonly SelectedTable[]): ReplicaIdentities {
   if (!task.types.has('incremental') || task.source.replicaIdentity !== 'full') return [];
   return tables
-    .filter((table) => !table.identityUsable)
+    .filter(({ identityUsable, fullUsable }) => !identityUsable && fullUsable)
     .map(({ shape, replicaIdentity: { was, index } }) => ({ schema: shape.schema, name: shape.name, was, index }));
 }
 

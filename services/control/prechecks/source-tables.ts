@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { type TableName, tableKey } from '../../../shared/postgres/identifiers.ts';
-import { readTableSelection } from '../../../shared/task/selected-tables.ts';
+import { type LeftOutTable, readTableSelection, withoutIdentity } from '../../../shared/task/selected-tables.ts';
 import type { Task } from '../../../shared/task/task.ts';
 import { type PrecheckContext, type Problem, precheck, someNames, streams } from './finding.ts';
 
@@ -70,11 +70,11 @@ export const publicationRight = precheck({
 
 export const replicaIdentities = precheck({
   name: 'replica identities',
-  when: (task) => streams(task) && task.source.replicaIdentity === 'keep',
-  look: async ({ tables }) => tables,
-  judge: (tables) =>
+  when: streams,
+  look: async ({ tables }) => tables.map(({ selected }) => selected),
+  judge: (tables, task) =>
     problem(
-      tables.filter(({ selected }) => !selected.identityUsable),
+      withoutIdentity(tables, task.source.replicaIdentity).map(({ shape }) => shape),
       (names) => ({
         code: 'SOURCE_NO_REPLICA_IDENTITY',
         message: `without a usable replica identity: ${names}`,
@@ -82,16 +82,34 @@ export const replicaIdentities = precheck({
     ),
 });
 
+const leftOutKinds: readonly { reasons: readonly LeftOutTable['reason'][]; says: string; remedy: string }[] = [
+  {
+    reasons: ['unlogged', 'foreign table'],
+    says: 'unlogged and foreign tables are not carried',
+    remedy: 'ALTER TABLE ... SET LOGGED for unlogged ones that shall be migrated.',
+  },
+  {
+    reasons: ['temporary'],
+    says: 'temporary tables stay with their sessions',
+    remedy: 'Nothing to do, unless an application keeps there what shall last.',
+  },
+  {
+    reasons: ['partition'],
+    says: 'partitions of selected tables are outside of the selection, with their rows',
+    remedy: 'Select their schemas and names too, unless they shall be left out.',
+  },
+];
+
 export const tablesLeftOut = precheck({
   name: 'tables left out',
   look: async ({ leftOut }) => leftOut,
   judge: (leftOut) =>
-    problem(leftOut, (names) => ({
-      severity: 'warning',
-      code: 'PRECHECK_FAILED',
-      message: `unlogged and foreign tables are not carried: ${names}`,
-      remedy: 'ALTER TABLE ... SET LOGGED for unlogged ones that shall be migrated.',
-    })),
+    leftOutKinds.flatMap(({ reasons, says, remedy }) =>
+      problem(
+        leftOut.filter(({ reason }) => reasons.includes(reason)),
+        (names) => ({ severity: 'warning', code: 'PRECHECK_FAILED', message: `${says}: ${names}`, remedy }),
+      ),
+    ),
 });
 
 function problem(tables: readonly TableName[], make: (names: string) => Problem): Problem[] {
