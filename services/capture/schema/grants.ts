@@ -52,7 +52,7 @@ function grantsSql(): string {
   );
   return `
     WITH object AS (${objects.join(' UNION ALL ')}
-      UNION ALL SELECT 'pg_class:' || c.oid, a.attname, a.attacl, c.relowner, '{}'
+      UNION ALL SELECT 'pg_class:' || c.oid, a.attname, a.attacl, c.relowner, NULL
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
         WHERE a.attacl IS NOT NULL AND NOT a.attisdropped AND c.oid >= ${FIRST_USER_OID}),
     difference AS (
@@ -69,10 +69,13 @@ function grantsSql(): string {
       d.grantable
     FROM difference d LEFT JOIN pg_roles r ON r.oid = d.grantee JOIN pg_roles b ON b.oid = d.grantor
     JOIN pg_roles w ON w.oid = d.owner
-    ORDER BY d.key, d."column" NULLS FIRST, d.revoked DESC, d.place`;
+    ORDER BY d.key NOT LIKE 'pg_namespace:%', d.key, d."column" NULLS FIRST, d.revoked DESC, d.place`;
 }
 
-/** At cutover, after the owners, in the order in which privileges were handed on. */
+/**
+ * At cutover, after the owners, in the order in which privileges were handed on; those of schemas first, since who
+ * hands on a privilege on an object has to be let into its schema.
+ */
 export async function describeGrants(
   catalog: Catalog,
   objects: readonly DescribedObject[],
@@ -143,7 +146,7 @@ export async function readDefaultPrivileges({ client, options }: Catalog): Promi
   if (!options.grants) return [];
   // Those of a schema add to the usual ones, those without stand in their place.
   const usual = `CASE WHEN d.defaclnamespace = 0 THEN acldefault(CASE d.defaclobjtype WHEN 'S' THEN 's'
-    ELSE d.defaclobjtype END, d.defaclrole) ELSE '{}' END`;
+    ELSE d.defaclobjtype END, d.defaclrole) ELSE NULL END`;
   const { rows } = await client.query<DefaultRow>(
     `WITH entry AS (
       SELECT d.oid, false AS revoked, g.* FROM pg_default_acl d,
