@@ -47,7 +47,7 @@ await consumer.run({
   partitionsConsumedConcurrently: 1,
   eachMessage: async ({ topic, partition, message, pause }) => {
     if (topic === manifest) {
-      listed.push({ offset: BigInt(message.offset), record: JSON.parse(message.value) });
+      listed.push({ offset: BigInt(message.offset), record: parsed(message.value) });
     } else {
       const records = heldOf(topic, partition);
       records.push({ offset: BigInt(message.offset), value: message.value });
@@ -57,10 +57,19 @@ await consumer.run({
   },
 });
 
+/** What another client wrote there is no record of a manifest: it names no offset, and so counts for nobody. */
+function parsed(value) {
+  try {
+    return { ...JSON.parse(value) };
+  } catch {
+    return {};
+  }
+}
+
 /** The rule of what counts; docs/topics-and-envelope.md explains it. */
 function counts(offset, { kind, incarnation, epoch, at, batch }) {
   if (counted.incarnation !== null && incarnation !== counted.incarnation) return false;
-  if (BigInt(at) !== offset) return false;
+  if (String(at) !== String(offset)) return false;
   if (kind !== 'epoch' && epoch !== counted.epoch) return false;
   return kind !== 'batch' || BigInt(batch) > counted.batch;
 }

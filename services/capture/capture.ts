@@ -166,6 +166,8 @@ async function statusInterval(replication: ReplicationConnection): Promise<numbe
 /** For status; where the append fails too, the process's own report is all there is. */
 async function recordStop(writer: ManifestWriter, { retry, code, message, remedy }: SluiceError): Promise<void> {
   const { stopped } = writer.state;
-  if (retry !== 'stop' || (stopped?.code === code && stopped.message === message)) return;
+  // The task of this name may run well, on its own source.
+  if (retry !== 'stop' || code === 'SOURCE_OTHER_SYSTEM' || (stopped?.code === code && stopped.message === message))
+    return;
   await writer.append({ kind: 'stopped', code, message, remedy }).catch(() => undefined);
 }

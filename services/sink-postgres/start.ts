@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { SluiceError } from '../../shared/errors.ts';
 import type { Fetcher, Kafka } from '../../shared/kafka/interfaces.ts';
-import { ZERO_LSN } from '../../shared/postgres/lsn.ts';
+import { formatLsn, ZERO_LSN } from '../../shared/postgres/lsn.ts';
 import { type AppliedPosition, createPosition, readPosition } from './bookkeeping/position.ts';
 import { readPhase } from './bookkeeping/sink-status.ts';
 import type { SinkIdentity } from './bookkeeping/tables.ts';
@@ -45,10 +45,10 @@ export async function findStart(options: StartOptions): Promise<Start | null> {
       throw otherTask(`it was filled from Kafka cluster ${stored.clusterId}, this is ${clusterId}`);
     }
     if (!(await topicExists(options, admin))) {
-      throw new SluiceError('KAFKA_TOPIC_MISSING', `topic ${options.manifestTopic} is gone`);
+      throw new SluiceError('KAFKA_TOPIC_MISSING', `topic ${options.manifestTopic} is gone; ${appliedUpTo(stored)}`);
     }
     const history = await historyAt(options, stored.manifestOffset);
-    checkHistory(history, stored);
+    checkHistory(options.manifestTopic, history, stored);
     return { applied: stored, history };
   } finally {
     await admin.close();
@@ -90,12 +90,16 @@ async function historyAt({ fetcher, manifestTopic, signal }: StartOptions, offse
   return await readHistory({ fetcher, topic: manifestTopic }, offset, signal);
 }
 
-function checkHistory({ at, after }: ManifestHistory, stored: AppliedPosition): void {
+function checkHistory(topic: string, { state, at, after }: ManifestHistory, stored: AppliedPosition): void {
   const { manifestOffset, incarnation, epoch, batch } = stored;
+  const context = { topic, partition: 0, offset: manifestOffset };
+  if (state.nextOffset <= manifestOffset) {
+    const detail = `${topic}/0 ends before offset ${state.nextOffset}; ${appliedUpTo(stored)}`;
+    throw new SluiceError('KAFKA_RECORDS_GONE', detail, { context });
+  }
   if (!at || !after) {
-    throw new SluiceError('MANIFEST_BROKEN', `no record counts at offset ${manifestOffset}, up to which was applied`, {
-      context: { offset: manifestOffset },
-    });
+    const detail = `no record counts at offset ${manifestOffset} of ${topic}/0; ${appliedUpTo(stored)}`;
+    throw new SluiceError('MANIFEST_BROKEN', detail, { context });
   }
   if (at.record.incarnation !== incarnation) {
     throw otherTask(`it was filled from incarnation ${incarnation}, the manifest is of ${at.record.incarnation}`);
@@ -103,10 +107,14 @@ function checkHistory({ at, after }: ManifestHistory, stored: AppliedPosition): 
   if (at.record.epoch !== epoch || after.batch !== batch) {
     throw new SluiceError(
       'MANIFEST_BROKEN',
-      `the record at offset ${manifestOffset} is of batch ${after.batch}, epoch ${at.record.epoch}; applied was batch ${batch}, epoch ${epoch}`,
-      { context: { offset: manifestOffset } },
+      `the record at offset ${manifestOffset} of ${topic}/0 is of batch ${after.batch}, epoch ${at.record.epoch}; ${appliedUpTo(stored)}, batch ${batch}, epoch ${epoch}`,
+      { context },
     );
   }
+}
+
+function appliedUpTo({ manifestOffset, position, lsn }: AppliedPosition): string {
+  return `applied was up to offset ${manifestOffset}, position ${position}, LSN ${formatLsn(lsn)}`;
 }
 
 function otherTask(why: string): SluiceError {

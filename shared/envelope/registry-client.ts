@@ -66,14 +66,14 @@ async function leaveCompatibility(call: (request: Call) => Promise<Answer>, subj
 }
 
 async function patientCall(settings: RegistrySettings, request: Call): Promise<Answer> {
-  const deadline = Date.now() + RETRY_MILLISECONDS;
+  const deadline = performance.now() + RETRY_MILLISECONDS;
   for (;;) {
     try {
       const answer = await send(settings, request);
       if (answer.status < 500 && answer.status !== 429) return answer;
       throw unreachable(settings, `answered ${answer.status}`);
     } catch (error) {
-      if (!isSluiceError(error, 'REGISTRY_UNREACHABLE') || Date.now() > deadline) throw error;
+      if (!isSluiceError(error, 'REGISTRY_UNREACHABLE') || performance.now() > deadline) throw error;
       await sleep(PAUSE_MILLISECONDS);
     }
   }

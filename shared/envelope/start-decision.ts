@@ -69,10 +69,26 @@ function decideWithoutSlotRecord(facts: SourceFacts, before: bigint): StartDecis
  * `earlier` is the newest epoch before the own one. A restored source whose WAL has grown past `lsn` again is found out
  * by its last published transaction, which comes again as another one (see StartDecision).
  */
-export function checkSameSource(
-  earlier: { readonly systemIdentifier: string; readonly timeline: number; readonly database: string },
-  lsn: Lsn,
-  facts: SourceFacts,
+export function checkSameSource(earlier: KnownSource, lsn: Lsn, facts: SourceFacts): void {
+  checkSameSystem(earlier, facts);
+  checkTimeline(earlier, lsn, facts);
+  if (facts.walEnd >= lsn) return;
+  throw new SluiceError(
+    'SOURCE_RESTORED',
+    `the source's WAL ends at ${formatLsn(facts.walEnd)}, published was up to ${formatLsn(lsn)}`,
+  );
+}
+
+interface KnownSource {
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly database: string;
+}
+
+/** @throws SluiceError SOURCE_OTHER_SYSTEM */
+export function checkSameSystem(
+  earlier: KnownSource,
+  facts: Pick<SourceFacts, 'systemIdentifier' | 'database'> & { readonly slot: Pick<SlotFacts, 'database'> | null },
 ): void {
   if (earlier.systemIdentifier !== facts.systemIdentifier) {
     throw new SluiceError(
@@ -87,15 +103,9 @@ export function checkSameSource(
       `the source is database ${facts.database}, the task was started on database ${earlier.database}`,
     );
   }
-  checkTimeline(earlier, lsn, facts);
-  if (facts.walEnd >= lsn) return;
-  throw new SluiceError(
-    'SOURCE_RESTORED',
-    `the source's WAL ends at ${formatLsn(facts.walEnd)}, published was up to ${formatLsn(lsn)}`,
-  );
 }
 
-function checkTimeline(earlier: { readonly timeline: number }, lsn: Lsn, facts: SourceFacts): void {
+function checkTimeline(earlier: KnownSource, lsn: Lsn, facts: SourceFacts): void {
   if (earlier.timeline === facts.timeline) return;
   const end = facts.timelineEnds.get(earlier.timeline);
   if (end === undefined || end < lsn) {

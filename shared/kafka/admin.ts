@@ -168,7 +168,10 @@ export class ClusterAdmin implements TopicAdmin {
         return raised.every((topic) => !allowsLess(found.get(topic)!, settings));
       }, `${SIZE_SETTING} of topics is not raised`);
     }
-    for (const { topic, partitions } of specs) checkTopic(found.get(topic)!, partitions, settings);
+    for (const { topic, partitions, orMore } of specs) {
+      const there = found.get(topic)!;
+      checkTopic(there, orMore ? Math.max(partitions, there.partitions) : partitions, settings);
+    }
   }
 
   async #describe(specs: readonly TopicSpec[]): Promise<Map<string, FoundTopic>> {
@@ -201,14 +204,14 @@ export class ClusterAdmin implements TopicAdmin {
 
   /** Repeats what the controller could not do in time, or was asked of the wrong broker: each request may be repeated. */
   async #administer<T>(what: string, use: (broker: Broker) => Promise<T>): Promise<T> {
-    const deadline = Date.now() + USABLE_MILLISECONDS;
+    const deadline = performance.now() + USABLE_MILLISECONDS;
     for (;;) {
       try {
         return await this.#cluster.onController(use);
       } catch (error) {
         const passes = failuresOf(error).every(({ code }) => passing.has(code as number));
         if (!passes) throw kafkaFailure(error, what, 'KAFKA_TOPIC_SETTINGS');
-        if (Date.now() > deadline) throw kafkaFailure(error, what, 'KAFKA_UNREACHABLE');
+        if (performance.now() > deadline) throw kafkaFailure(error, what, 'KAFKA_UNREACHABLE');
         await sleep(PAUSE_MILLISECONDS);
         await this.#cluster.refresh([]);
       }
@@ -238,9 +241,9 @@ function isThere({ code, leaders }: { code: number; leaders: readonly number[] }
 }
 
 async function until(holds: () => Promise<boolean>, otherwise: string): Promise<void> {
-  const deadline = Date.now() + USABLE_MILLISECONDS;
+  const deadline = performance.now() + USABLE_MILLISECONDS;
   while (!(await holds())) {
-    if (Date.now() > deadline)
+    if (performance.now() > deadline)
       throw new SluiceError('KAFKA_FETCH_FAILED', `${otherwise} within ${USABLE_MILLISECONDS} ms`);
     await sleep(PAUSE_MILLISECONDS);
   }

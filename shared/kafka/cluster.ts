@@ -91,11 +91,11 @@ export class Cluster {
 
   /** Refreshes until every partition has a leader; says false when `milliseconds` were not enough. */
   async awaitLeaders(partitions: readonly TopicPartition[], milliseconds: number): Promise<boolean> {
-    const deadline = Date.now() + milliseconds;
+    const deadline = performance.now() + milliseconds;
     for (;;) {
       const missing = new Set(partitions.filter((each) => this.leader(each) < 0).map(({ topic }) => topic));
       if (missing.size === 0) return true;
-      if (Date.now() > deadline) return false;
+      if (performance.now() > deadline) return false;
       await this.refresh([...missing]);
       if (partitions.some((each) => this.leader(each) < 0)) await sleep(POLL_MILLISECONDS);
     }

@@ -49,7 +49,7 @@ export class PartitionCursor implements TopicPartition {
   /**
    * Takes what is wanted of the record batches in `log` from `at` on.
    * @returns where the batch starts that may hold more than was wanted; the end of the whole batches when all were used.
-   * @throws SluiceError KAFKA_RECORDS_GONE when the log goes on above the wanted offset; KAFKA_FETCH_FAILED
+   * @throws SluiceError KAFKA_RECORDS_GONE when the log goes on above the wanted offset; SEGMENT_BROKEN
    */
   take(log: Buffer, at: number): number {
     while (!this.done) {
@@ -71,7 +71,8 @@ export class PartitionCursor implements TopicPartition {
   #takeBatch(log: Buffer, at: number): bigint | null {
     const { range, records } = this.#ranges[this.#current]!;
     const until = range.offset + BigInt(range.count);
-    const found = decodeBatch(log, at, { from: this.wanted, until });
+    const { topic, partition, wanted: from } = this;
+    const found = decodeBatch(log, at, { topic, partition, from, until });
     for (const record of found) {
       if (record.offset !== this.wanted) throw recordsGone(this, this.wanted, record.offset);
       records.push(record);

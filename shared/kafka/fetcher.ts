@@ -250,23 +250,34 @@ interface AskOptions {
   readonly patience: Patience;
 }
 
-/** All whole batches of an answer, from the wanted offset on. */
+/**
+ * All whole batches of an answer, from the wanted offset on. A tail is read without knowing what stands in it: a batch
+ * of a kind that only other clients write is one record without key and value, at its last offset.
+ */
 function decodeTail(log: Buffer, from: TopicPartition & { offset: bigint }): FetchedRecord[] {
   const records: FetchedRecord[] = [];
   let wanted = from.offset;
   let at = 0;
   for (let batch = batchAt(log, at); batch; batch = batchAt(log, at)) {
     if (batch.baseOffset > wanted) throw recordsGone(from, wanted, batch.baseOffset);
-    for (const record of decodeBatch(log, at, { from: wanted, until: batch.lastOffset + 1n })) records.push(record);
+    if (batch.foreign && batch.lastOffset >= wanted) records.push(unread(batch.lastOffset));
+    const range = { ...placeOf(from), from: wanted, until: batch.lastOffset + 1n };
+    if (!batch.foreign) for (const record of decodeBatch(log, at, range)) records.push(record);
     if (batch.lastOffset >= wanted) wanted = batch.lastOffset + 1n;
     at = batch.end;
   }
   return records;
 }
 
+function unread(offset: bigint): FetchedRecord {
+  return { offset, key: null, value: null, headers: {}, timestamp: 0n };
+}
+
+/** A log that stays short of what was confirmed has lost it. */
 function notDelivered(partition: TopicPartition, offset: bigint, highWatermark: bigint): SluiceError {
+  const lost = highWatermark <= offset;
   return new SluiceError(
-    'KAFKA_FETCH_FAILED',
+    lost ? 'KAFKA_RECORDS_GONE' : 'KAFKA_FETCH_FAILED',
     `${nameOf(partition)} does not deliver offset ${offset}; its high watermark is ${highWatermark}`,
     { context: { ...placeOf(partition), offset, highWatermark } },
   );

@@ -87,6 +87,8 @@ export interface Fetcher {
 export interface TopicSpec {
   readonly topic: string;
   readonly partitions: number;
+  /** More partitions than that are no error: somebody added some, which stay empty. */
+  readonly orMore?: boolean;
 }
 
 export interface TopicAdmin {

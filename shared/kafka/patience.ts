@@ -7,8 +7,8 @@ export class Patience {
   /** @throws the failure, when `subject` has been in trouble for `milliseconds` without progress. */
   trouble(subject: string, milliseconds: number, failure: SluiceError): void {
     const since = this.#since.get(subject);
-    if (since === undefined) this.#since.set(subject, Date.now());
-    else if (Date.now() - since >= milliseconds) throw failure;
+    if (since === undefined) this.#since.set(subject, performance.now());
+    else if (performance.now() - since >= milliseconds) throw failure;
   }
 
   progress(subject: string): void {

@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { crc32c } from '@node-rs/crc32';
 import { SluiceError } from '../errors.ts';
-import type { FetchedRecord, OutgoingRecord } from './interfaces.ts';
+import type { FetchedRecord, OutgoingRecord, TopicPartition } from './interfaces.ts';
 import { varintSize, WireReader, WireWriter } from './wire.ts';
 
 /**
@@ -139,6 +139,8 @@ export interface BatchHeader {
   readonly lastOffset: bigint;
   /** Where the batch ends in the buffer. */
   readonly end: number;
+  /** Of a kind that Sluice never writes: compressed otherwise than by gzip, or a transaction marker. */
+  readonly foreign: boolean;
 }
 
 /** The batch that starts at `at`; null when it is not whole (an answer is cut at its byte limit). */
@@ -147,18 +149,27 @@ export function batchAt(buffer: Buffer, at: number): BatchHeader | null {
   const end = at + LENGTH_END + buffer.readInt32BE(at + 8);
   if (end > buffer.length) return null;
   const baseOffset = buffer.readBigInt64BE(at);
-  return { baseOffset, lastOffset: baseOffset + BigInt(buffer.readInt32BE(at + LAST_OFFSET_DELTA_AT)), end };
+  const lastOffset = baseOffset + BigInt(buffer.readInt32BE(at + LAST_OFFSET_DELTA_AT));
+  const attributes = buffer.readInt16BE(at + ATTRIBUTES_AT);
+  const compression = attributes & COMPRESSION_MASK;
+  const foreign = (compression !== 0 && compression !== GZIP) || (attributes & CONTROL_MASK) !== 0;
+  return { baseOffset, lastOffset, end, foreign };
+}
+
+/** Records of a topic-partition with `from` <= offset < `until`. */
+export interface OffsetRange extends TopicPartition {
+  readonly from: bigint;
+  readonly until: bigint;
 }
 
 /**
- * Records of a whole batch with `from` <= offset < `until`; none of a control batch. Keys and values are views.
- * @throws SluiceError KAFKA_FETCH_FAILED when the CRC is wrong or the format is none that Sluice writes.
+ * What a whole batch holds of the range. Keys and values are views.
+ * @throws SluiceError SEGMENT_BROKEN when the CRC is wrong or the format is none that Sluice writes.
  */
-export function decodeBatch(buffer: Buffer, at: number, range: { from: bigint; until: bigint }): FetchedRecord[] {
+export function decodeBatch(buffer: Buffer, at: number, range: OffsetRange): FetchedRecord[] {
   const batch = batchAt(buffer, at);
   if (!batch) throw new RangeError('the batch is not whole');
-  const attributes = checkBatch(buffer, at, batch.end);
-  if (attributes & CONTROL_MASK) return [];
+  const attributes = checkBatch(buffer, at, { ...batch, range });
   const logAppendTime = (attributes & LOG_APPEND_TIME_MASK) !== 0;
   const baseTimestamp = buffer.readBigInt64BE(at + BASE_TIMESTAMP_AT);
   const maxTimestamp = buffer.readBigInt64BE(at + MAX_TIMESTAMP_AT);
@@ -188,19 +199,22 @@ export function decodeBatch(buffer: Buffer, at: number, range: { from: bigint; u
   return records;
 }
 
-function checkBatch(buffer: Buffer, at: number, end: number): number {
-  if (buffer[at + MAGIC_AT] !== MAGIC) throw refused('is of an old format');
-  if (crc32c(buffer.subarray(at + ATTRIBUTES_AT, end)) !== buffer.readUInt32BE(at + CRC_AT)) {
-    throw refused('has a wrong checksum');
+type Checked = BatchHeader & { readonly range: OffsetRange };
+
+function checkBatch(buffer: Buffer, at: number, batch: Checked): number {
+  if (buffer[at + MAGIC_AT] !== MAGIC) throw refused(batch, 'is of an old format');
+  if (crc32c(buffer.subarray(at + ATTRIBUTES_AT, batch.end)) !== buffer.readUInt32BE(at + CRC_AT)) {
+    throw refused(batch, 'has a wrong checksum: it was damaged');
   }
-  const attributes = buffer.readInt16BE(at + ATTRIBUTES_AT);
-  const compression = attributes & COMPRESSION_MASK;
-  if (compression !== 0 && compression !== GZIP) throw refused('is compressed in a way that Sluice never does');
-  return attributes;
+  if (batch.foreign) throw refused(batch, 'is compressed in a way that Sluice never uses, or of a transaction');
+  return buffer.readInt16BE(at + ATTRIBUTES_AT);
 }
 
-function refused(why: string): SluiceError {
-  return new SluiceError('KAFKA_FETCH_FAILED', `a record batch ${why}`);
+function refused({ baseOffset, lastOffset, range }: Checked, why: string): SluiceError {
+  const { topic, partition, from } = range;
+  const offset = from > baseOffset ? from : baseOffset;
+  const what = `the record batch of offsets ${baseOffset} to ${lastOffset} in ${topic}/${partition}`;
+  return new SluiceError('SEGMENT_BROKEN', `${what} ${why}`, { context: { topic, partition, offset } });
 }
 
 function sizedBytes(reader: WireReader): Buffer | null {

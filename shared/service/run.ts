@@ -26,8 +26,8 @@ export async function runService(body: (signal: AbortSignal) => Promise<void>): 
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.on(name, () => {
       // A terminal and a parent may both deliver one Ctrl-C.
-      if (stop.signal.aborted && Date.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(130);
-      if (!stop.signal.aborted) stoppedAt = Date.now();
+      if (stop.signal.aborted && performance.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(130);
+      if (!stop.signal.aborted) stoppedAt = performance.now();
       stop.abort(new Error(name));
     });
   }

@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually.ts';
 import { lsnOf, type ManifestLog, readManifest } from '../support/manifest-log.ts';
 import { expectSoundTopics, type TopicsReport } from '../support/manifest-reader.ts';
 import { type SluiceProcess, startProcess } from '../support/processes.ts';
+import { expectStop } from '../support/stopped.ts';
 
 export interface CaptureRun {
   readonly env?: Readonly<Record<string, string>>;
@@ -21,6 +22,17 @@ export function startCapture(
   const task = ['--name', ctx.task, '--source', ctx.source.url, '--destination', ctx.destination.url, '--types', types];
   const kafka = ['--brokers', ctx.brokers.join(','), '--registry', ctx.registry];
   return startProcess(process.execPath, [...main, ...task, ...kafka, ...args], { env });
+}
+
+/** One that is started now stops so, and status says it. */
+export async function expectStreamStops(
+  ctx: TestContext,
+  code: string,
+  says: RegExp,
+  args: readonly string[] = [],
+): Promise<void> {
+  await using capture = startCapture(ctx, { args });
+  await expectStop(ctx, capture, { service: 'capture', code, says });
 }
 
 /** One table, and a writer that counts what it commits: every row is one insert, so rows and events must agree. */

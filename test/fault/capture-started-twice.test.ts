@@ -21,3 +21,24 @@ test('two captures at once', async () => {
   winner.signal('SIGTERM');
   expect(await winner.exit()).toEqual({ code: 0, signal: null });
 });
+
+/** Asked to take over, the second ends the first, which streams; the first says so and stays away. */
+test('the second one takes over', async () => {
+  await using ctx = await testContext();
+  const ledger = await Ledger.create(ctx);
+  await using first = startCapture(ctx);
+  await first.wrote(/streaming/);
+  await ledger.writeMany(5);
+  await using second = startCapture(ctx, { args: ['--take-over'] });
+  const writing = (async () => {
+    while (first.running) await ledger.writeMany(5);
+  })();
+  await second.wrote(/streaming/);
+  expect(await first.exit()).toEqual({ code: 1, signal: null });
+  expect(first.stderr).toMatch(/^error SOURCE_TASK_RUNNING: /m);
+  await writing;
+  await ledger.writeMany(5);
+  const report = await ledger.expectPublishedOnce();
+  expect(report.epochs).toBe(2);
+  expect(second.running).toBe(true);
+});

@@ -1,10 +1,8 @@
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startCapture } from '../fault/capture-scenario.ts';
 import { type TestContext, testContext } from '../support/context.ts';
-import { ownPostgres, temporaryDir } from '../support/own-servers.ts';
-import { startProcess } from '../support/processes.ts';
+import { ownPostgres } from '../support/own-servers.ts';
+import { taskFile } from '../support/task-file.ts';
 import { readTopics } from '../support/topic-records.ts';
 
 /** One clear error with code and remedy, no stack trace, and nothing left behind at the source or in the manifest. */
@@ -73,25 +71,6 @@ test('an account that does not own a selected table', async () => {
   expect(await manifestRecords(ctx)).toBe(0);
 });
 
-async function taskFile(ctx: TestContext, source: Record<string, unknown>): Promise<string> {
-  const dir = temporaryDir('task');
-  ctx.defer(() => rmSync(dir, { recursive: true, force: true }));
-  const definition = {
-    name: ctx.task,
-    source: { url: ctx.source.url, ...source },
-    destination: { url: ctx.destination.url },
-    types: ['incremental'],
-    kafka: { brokers: ctx.brokers, registry: { url: ctx.registry } },
-  };
-  const path = join(dir, 'task.json');
-  writeFileSync(path, JSON.stringify(definition));
-  return path;
-}
-
-function startFromFile(path: string) {
-  return startProcess(process.execPath, ['--import', 'tsx', 'services/capture/main.ts', '--task-file', path]);
-}
-
 function withAccount(ctx: TestContext, account: string): TestContext {
   const url = new URL(ctx.source.url);
   url.username = account;
@@ -113,16 +92,16 @@ test('slot creation that waits too long names what it waits for', async () => {
   ctx.defer(() => blocker.end());
   await blocker.query('BEGIN; INSERT INTO t VALUES (1)');
   const { rows } = await blocker.query<{ pid: string }>('SELECT pg_backend_pid() AS pid');
-  const file = await taskFile(ctx, { slotTimeoutSeconds: 1 });
+  const args = ['--task-file', taskFile(ctx, { source: { slotTimeoutSeconds: 1 } })];
   const says = new RegExp(`waited for process ${rows[0]?.pid} `);
-  await using capture = startFromFile(file);
+  await using capture = startCapture(ctx, { args });
   expect((await capture.exit()).code).toBe(65);
   expect(capture.stderr).toMatch(/^error SOURCE_SLOT_WAIT: /m);
   expect(capture.stderr).toMatch(says);
   await expectNothingLeft(ctx);
 
   await blocker.query('COMMIT');
-  await using again = startFromFile(file);
+  await using again = startCapture(ctx, { args });
   await again.wrote(/streaming/);
 });
 

@@ -4,7 +4,6 @@ import { type TestContext, testContext } from '../support/context.ts';
 import { eventually } from '../support/eventually.ts';
 import { lsnOf } from '../support/manifest-log.ts';
 import { expectSoundTopics } from '../support/manifest-reader.ts';
-import { ownKafka, ownPostgres } from '../support/own-servers.ts';
 
 async function walEnd(ctx: TestContext): Promise<bigint> {
   return lsnOf((await ctx.source.value('SELECT pg_current_wal_flush_lsn()')) ?? '');
@@ -25,29 +24,6 @@ test('WAL that holds nothing of the task is acknowledged too, and only after a h
   const { counted } = await manifestOf(ctx);
   expect(counted.some(({ kind }) => kind === 'heartbeat')).toBe(true);
   expect(counted.some(({ kind }) => kind === 'batch')).toBe(false);
-});
-
-test('back-pressure keeps the walsender alive beyond wal_sender_timeout, acknowledges and loses nothing', async () => {
-  await using source = await ownPostgres({ settings: { wal_sender_timeout: '3s' } });
-  await using kafka = await ownKafka();
-  await using ctx = await testContext({ source: source.url, brokers: kafka.bootstrap });
-  const ledger = await Ledger.create(ctx);
-  await using capture = startCapture(ctx);
-  await capture.wrote(/streaming/);
-  const walsender = () => ctx.source.value('SELECT pid FROM pg_stat_replication');
-  const before = await walsender();
-  expect(before).not.toBeNull();
-  const published = await publishedLsn(ctx);
-  const [broker] = kafka.brokers;
-  await broker?.kill('SIGSTOP');
-  const stopped = Date.now();
-  for (let i = 0; i < 20; i++) await ledger.write(10_000);
-  await eventually(async () => Date.now() - stopped > 7_000 && (await walsender()) !== null);
-  expect(await publishedLsn({ ...ctx, brokers: ['127.0.0.1:1'] }).catch(() => 'unreachable')).toBe('unreachable');
-  expect(await confirmedLsn(ctx)).toBeLessThanOrEqual(published);
-  await broker?.kill('SIGCONT');
-  expect(await walsender()).toBe(before);
-  await ledger.expectPublishedOnce();
 });
 
 test('rows of many megabytes, and updates that leave them unchanged', async () => {

@@ -1,4 +1,5 @@
 import type { Breakage } from './breakage.ts';
+import { faults } from './fault-breakages.ts';
 
 const fold = (name: string) => ({ file: 'test/unit/fold.test.ts', name });
 const answers = (name: string) => ({ file: 'test/unit/kafka-answers.test.ts', name });
@@ -24,7 +25,7 @@ const manifest: readonly Breakage[] = [
     find: 'connection.sendStatus(lsn, replyRequested)',
     replace: 'connection.sendStatus(this.#builder.through > lsn ? this.#builder.through : lsn, replyRequested)',
     test: {
-      file: 'test/integration/capture-stream.test.ts',
+      file: 'test/fault/wal-sender-timeout.test.ts',
       name: 'back-pressure keeps the walsender alive beyond wal_sender_timeout, acknowledges and loses nothing',
     },
   },
@@ -251,4 +252,5 @@ export const breakages: readonly Breakage[] = [
   ...sink,
   ...values,
   ...connections,
+  ...faults,
 ];

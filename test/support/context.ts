@@ -16,6 +16,8 @@ export interface TestContext extends AsyncDisposable {
   readonly registry: string;
   /** Taken at the end, the last one given first, before databases and topics are removed. */
   defer(step: () => unknown): void;
+  /** One more database at the source server. */
+  anotherSource(): Promise<TestDatabase>;
   /** One more database at the destination server, for a second sink. */
   anotherDestination(): Promise<TestDatabase>;
 }
@@ -33,6 +35,7 @@ export async function testContext(servers: Partial<ServerAddresses> = {}): Promi
     if (!servers.brokers) cleanup.defer(() => deleteTopics(brokers, `${task}.`));
     const atSource = { server: source, cleanup, drops: !servers.source };
     const atDestination = { server: destination, cleanup, drops: !servers.destination };
+    let sources = 1;
     let destinations = 1;
     return {
       task,
@@ -41,6 +44,7 @@ export async function testContext(servers: Partial<ServerAddresses> = {}): Promi
       source: await TestDatabase.create({ ...atSource, name: `source_${name}` }),
       destination: await TestDatabase.create({ ...atDestination, name: `destination_${name}` }),
       defer: (step) => cleanup.defer(step),
+      anotherSource: () => TestDatabase.create({ ...atSource, name: `source${++sources}_${name}` }),
       anotherDestination: () => TestDatabase.create({ ...atDestination, name: `destination${++destinations}_${name}` }),
       [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
     };

@@ -49,10 +49,19 @@ export interface ManifestLog {
 export function readManifest(values: readonly string[]): ManifestLog {
   const reader = new LogReader();
   for (const [offset, value] of values.entries()) {
-    reader.take({ ...(JSON.parse(value) as LoggedRecord), offset, voided: false });
+    reader.take({ ...parsed(value), offset, voided: false });
   }
   const { counted, epochs, problems } = reader;
   return { counted, epochs, ignored: values.length - counted.length, problems };
+}
+
+/** What is no record of a manifest names no offset, and so counts for nobody. */
+function parsed(value: string): LoggedRecord {
+  try {
+    return { ...(JSON.parse(value) as LoggedRecord) };
+  } catch {
+    return {} as LoggedRecord;
+  }
 }
 
 class LogReader {

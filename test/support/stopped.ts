@@ -1,9 +1,8 @@
 import { expect } from 'vitest';
-import { startCapture } from '../fault/capture-scenario.ts';
 import type { TestContext } from './context.ts';
 import { jsonOf, runCommand } from './control-command.ts';
 import type { SluiceProcess } from './processes.ts';
-import { startSink } from './sink-scenario.ts';
+import { startCapture, startSink } from './sink-scenario.ts';
 
 export interface Stop {
   readonly service: 'capture' | 'sink';
@@ -40,7 +39,7 @@ export async function expectStatus(ctx: TestContext, { service, code, says }: St
   expect(text.stdout).toMatch(/^\s+remedy: \S/m);
 }
 
-/** A capture that is started now stops so. */
+/** A capture of all migration types that is started now stops so. */
 export async function expectCaptureStops(ctx: TestContext, code: string, says: RegExp): Promise<void> {
   await using capture = startCapture(ctx);
   await expectStop(ctx, capture, { service: 'capture', code, says });

@@ -4,6 +4,7 @@ import { shapeRule } from '../../services/capture/stream/shape-rule.ts';
 import type { RoutedEvent, StreamedTable } from '../../services/capture/stream/streamed-table.ts';
 import {
   type CommittedTransaction,
+  type KnownTransaction,
   TransactionAssembler,
 } from '../../services/capture/stream/transaction-assembler.ts';
 import { type ReplicaIdentity, UNKNOWN } from '../../shared/envelope/change-event.ts';
@@ -38,8 +39,12 @@ function readOf({ schema, name }: TableName): TableRead {
   return { schema, name, generation: 1n, epoch: 'e', state: 'read', snapshot, ...totals };
 }
 
-/** Runs messages through decoder and assembler; gives events and commits in order. */
-function assemble(messages: readonly Buffer[], tables: readonly StreamedTable[] = [streamed(orders), streamed(items)]) {
+/** Runs messages through decoder and assembler; gives events and commits in order. `again`: what must come first. */
+function assemble(
+  messages: readonly Buffer[],
+  tables: readonly StreamedTable[] = [streamed(orders), streamed(items)],
+  again: KnownTransaction | null = null,
+) {
   const events: RoutedEvent[] = [];
   const commits: CommittedTransaction[] = [];
   const receiver = {
@@ -51,6 +56,7 @@ function assemble(messages: readonly Buffer[], tables: readonly StreamedTable[] 
   const reads = new Map(tables.map(({ shape }) => [tableKey(shape), readOf(shape)]));
   const rule = shapeRule({ readsRows: true, catalog: nothing, reads, typeNames: new Map() });
   const assembler = new TransactionAssembler({ tables: byOid, position: 100n, receiver, shapeRule: rule });
+  if (again) assembler.expect(again);
   const decoder = new PgoutputDecoder();
   for (const [i, message] of messages.entries())
     assembler.take(decoder.decode(message), BigInt(i) as Lsn, message.length);
@@ -165,5 +171,33 @@ describe('transaction assembler', () => {
       'out of order',
     );
     expect(() => assemble([begin, begin])).toThrow('out of order');
+  });
+});
+
+describe('the transaction that was published last, asked for again', () => {
+  const known = { commitLsn: 1000n as Lsn, endLsn: 1048n as Lsn, commitTime: 5n };
+  const next = [bytes.begin({ commitLsn: 2000n, commitTime: 6n, xid: 10 }), bytes.insert(orders.oid, ['2', 'new'])];
+  const nextCommit = bytes.commit({ commitLsn: 2000n, endLsn: 2048n, commitTime: 6n });
+
+  test('is passed over, with what it describes of its tables kept', () => {
+    const messages = [begin, ...described, bytes.insert(orders.oid, ['1', 'a']), commit, ...next, nextCommit];
+    const { events, commits } = assemble(messages, undefined, known);
+    expect(events).toMatchObject([{ position: 100n, ordinal: 1n, after: ['2', 'new'] }]);
+    expect(commits).toMatchObject([{ commitLsn: 2000n }]);
+  });
+
+  test.each([
+    ['another transaction stands first', [...next, nextCommit], known],
+    ['it committed at another time', [begin, commit], { ...known, commitTime: 4n }],
+    ['it ends elsewhere', [begin, commit], { ...known, endLsn: 1056n as Lsn }],
+  ])('is missed when %s', (_, messages, again) => {
+    expect(() => assemble(messages, undefined, again)).toThrow(expect.objectContaining({ code: 'SOURCE_RESTORED' }));
+  });
+
+  test('is missed when all up to its end was sent without it', () => {
+    const { assembler } = assemble([], undefined, known);
+    assembler.reached(1047n as Lsn);
+    expect(() => assembler.reached(1048n as Lsn)).toThrow(expect.objectContaining({ code: 'SOURCE_RESTORED' }));
+    assemble([begin, commit], undefined, known).assembler.reached(5000n as Lsn);
   });
 });

@@ -1,5 +1,5 @@
-import { emptyManifest, fold, type ManifestState } from '../../../shared/envelope/fold.ts';
-import { decodeManifestRecord } from '../../../shared/envelope/manifest.ts';
+import { emptyManifest, type ManifestState } from '../../../shared/envelope/fold.ts';
+import { readRecord } from '../../../shared/envelope/read-record.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { Fetcher } from '../../../shared/kafka/interfaces.ts';
 
@@ -19,14 +19,14 @@ export async function readManifest(
   const { low, high } = await fetcher.watermarks({ topic, partition: 0 });
   if (low > 0n) {
     const context = { topic, partition: 0, offset: 0n };
-    throw new SluiceError('KAFKA_RECORDS_GONE', `${topic} begins at offset ${low}: its first records are gone`, {
+    throw new SluiceError('KAFKA_RECORDS_GONE', `${topic}/0 begins at offset ${low}: its first records are gone`, {
       context,
     });
   }
   while (state.nextOffset < high) {
     const from = { topic, partition: 0, offset: state.nextOffset, maxBytes: READ_BYTES, maxWaitMs: WAIT_MILLISECONDS };
     for (const { offset, value } of await fetcher.tail(from, signal)) {
-      fold(state, offset, decodeManifestRecord(value, offset));
+      readRecord(state, offset, value);
     }
   }
   return state;

@@ -3,7 +3,26 @@ import type { ManifestState, PartitionEnd } from '../../../shared/envelope/fold.
 import { decodeSchemaObject } from '../../../shared/envelope/schema-object.ts';
 import { CHUNK_HEADER, decodeChunkHeader } from '../../../shared/envelope/snapshot-chunk.ts';
 import { SluiceError } from '../../../shared/errors.ts';
-import type { FetchedRecord, Fetcher } from '../../../shared/kafka/interfaces.ts';
+import type { FetchedRecord, Fetcher, TopicAdmin } from '../../../shared/kafka/interfaces.ts';
+
+/**
+ * What the manifest lists records of must exist: made anew it would be empty.
+ * @throws SluiceError KAFKA_TOPIC_MISSING
+ */
+export async function checkTopicsThere(state: ManifestState, admin: Pick<TopicAdmin, 'existing'>): Promise<void> {
+  const ends = [...state.ends.values()];
+  const existing = await admin.existing([...new Set(ends.map(({ topic }) => topic))]);
+  const gone = ends.find(({ topic }) => !existing.has(topic));
+  if (!gone) return;
+  const { topic, partition, end } = gone;
+  const context = { topic, partition, offset: end - 1n };
+  const detail = `topic ${topic} is gone; the manifest lists it up to offset ${end - 1n}${upTo(gone)}`;
+  throw new SluiceError('KAFKA_TOPIC_MISSING', detail, { context });
+}
+
+function upTo({ positions }: PartitionEnd): string {
+  return positions === null ? '' : `, for positions up to ${positions.last}`;
+}
 
 /**
  * The last record that the manifest lists of every topic-partition must still be there, and be that one:
@@ -25,12 +44,13 @@ export async function checkPartitionEnds(
   }
 }
 
-async function checkWatermark(fetcher: Fetcher, { topic, partition, end }: PartitionEnd): Promise<void> {
+async function checkWatermark(fetcher: Fetcher, listed: PartitionEnd): Promise<void> {
+  const { topic, partition, end } = listed;
   const { high } = await fetcher.watermarks({ topic, partition });
   if (high >= end) return;
   throw new SluiceError(
     'KAFKA_RECORDS_GONE',
-    `${topic}/${partition} ends at offset ${high}, the manifest lists up to ${end}`,
+    `${topic}/${partition} ends before offset ${high}, the manifest lists up to ${end - 1n}${upTo(listed)}`,
     {
       context: { topic, partition, offset: high },
     },
@@ -63,7 +83,9 @@ function writerOf({ headers, value }: FetchedRecord): string {
 
 function broken({ topic, partition, end }: PartitionEnd, why: string): SluiceError {
   const context = { topic, partition, offset: end - 1n };
-  return new SluiceError('SEGMENT_BROKEN', `the last listed record of ${topic}/${partition}, at ${end - 1n}: ${why}`, {
-    context,
-  });
+  return new SluiceError(
+    'SEGMENT_BROKEN',
+    `the last listed record of ${topic}/${partition}, at offset ${end - 1n}: ${why}`,
+    { context },
+  );
 }

@@ -18,7 +18,7 @@ import { type ManifestWriter, manifestWriter } from '../publish/manifest-writer.
 import { readSelection } from '../schema/selected-tables.ts';
 import { currentSnapshot } from '../snapshot/keeper.ts';
 import { readManifest } from './manifest-history.ts';
-import { checkPartitionEnds } from './partition-ends.ts';
+import { checkPartitionEnds, checkTopicsThere } from './partition-ends.ts';
 import { awaitFreeSlot } from './slot-in-use.ts';
 import { checkSource } from './source-checks.ts';
 import { identitiesToChange, type ReplicaIdentities, SourceObjects } from './source-objects.ts';
@@ -93,7 +93,8 @@ export async function startPath(
   knownEpochs.add(epoch);
   const codec = kafka.openCodec({ incarnation, epoch, timeline: facts.timeline });
   for (const { shape, topic } of tables) await codec.encoder(shape, topic);
-  await kafka.admin.ensureTopics(topicsOf(task, tables));
+  await checkTopicsThere(state, kafka.admin);
+  await kafka.admin.ensureTopics(topicsOf(task, tables).map((spec) => ({ ...spec, orMore: state.epoch !== null })));
   await checkPartitionEnds(state, { fetcher: kafka.fetcher, codec, signal });
 
   const identities = union(state.epoch?.replicaIdentities ?? [], changes);

@@ -31,7 +31,7 @@ export class SinkRequest {
    */
   async lock(): Promise<void> {
     // A sweep holds it for a moment.
-    for (const until = Date.now() + LOCK_WAIT_MS; Date.now() < until; await delay(POLL_MS)) {
+    for (const until = performance.now() + LOCK_WAIT_MS; performance.now() < until; await delay(POLL_MS)) {
       if (await tryLock(this.#client, this.#key)) return;
     }
     throw new SluiceError('FENCE_TIMEOUT', `another fence, comparison or cutover of task ${this.#key[0]} runs`, {
@@ -72,7 +72,7 @@ export class SinkRequest {
       const request = await this.read();
       if (request?.state === 'reached') return;
       if (!request) throw new SluiceError('FENCE_TIMEOUT', 'another command withdrew the request to the sink');
-      if (Date.now() > deadline)
+      if (performance.now() > deadline)
         throw new SluiceError('FENCE_TIMEOUT', `the sink did not answer ${request.kind} in time`);
       await delay(POLL_MS, undefined, { signal });
     }

@@ -19,9 +19,9 @@ export async function fence(options: TaskArguments): Promise<number> {
   const json = options.json === true;
   return interruptible(async (signal) => {
     if (options.compare === true) return compare(task, { seconds, json, signal });
-    const started = Date.now();
+    const started = performance.now();
     const lsn = formatLsn(await reachFence(task, seconds, signal));
-    const waited = (Date.now() - started) / 1000;
+    const waited = (performance.now() - started) / 1000;
     if (json) writeJson({ task: task.name, fence: lsn, seconds: waited });
     else writeLine(`everything committed before the fence at ${lsn} is applied (${durationText(waited)})`);
     return ExitCode.ok;
@@ -30,7 +30,7 @@ export async function fence(options: TaskArguments): Promise<number> {
 
 /** Sets a fence and waits for it. */
 export async function reachFence(task: Task, seconds: number, signal: AbortSignal) {
-  const deadline = Date.now() + seconds * 1000;
+  const deadline = performance.now() + seconds * 1000;
   const destination = await connect(task.destination, { applicationName: 'sluice fence', end: 'destination' });
   try {
     await requireStreaming(destination, task);
@@ -46,14 +46,14 @@ async function compare(
   task: Task,
   { seconds, json, signal }: { readonly seconds: number; readonly json: boolean; readonly signal: AbortSignal },
 ): Promise<number> {
-  let told = 0;
+  let told = Number.NEGATIVE_INFINITY;
   const comparison = await compareAtFence({
     task,
     timeoutSeconds: seconds,
     signal,
     report: ({ rows, tables, tablesDone }) => {
-      if (json || !process.stderr.isTTY || Date.now() - told < 1000) return;
-      told = Date.now();
+      if (json || !process.stderr.isTTY || performance.now() - told < 1000) return;
+      told = performance.now();
       note(`compared ${countText(rows)} rows, ${tablesDone} of ${tables} tables`);
     },
   });

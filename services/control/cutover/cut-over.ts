@@ -36,13 +36,13 @@ export interface CutoverOptions {
  */
 export async function cutOver(options: CutoverOptions): Promise<CutoverReport> {
   const { task } = options;
-  const started = Date.now();
+  const started = performance.now();
   const source = await connect(task.source.endpoint, { applicationName: 'sluice cutover', end: 'source' });
   try {
     const destination = await connect(task.destination, { applicationName: 'sluice cutover', end: 'destination' });
     try {
       const report = await run(options, source, destination);
-      return { task: task.name, ...report, seconds: (Date.now() - started) / 1000 };
+      return { task: task.name, ...report, seconds: (performance.now() - started) / 1000 };
     } finally {
       await destination.end();
     }
@@ -79,7 +79,7 @@ async function finishStream(
   { task, timeoutSeconds, signal, onStep }: CutoverOptions,
   destination: pg.Client,
 ): Promise<string> {
-  const deadline = Date.now() + timeoutSeconds * 1000;
+  const deadline = performance.now() + timeoutSeconds * 1000;
   const request = new SinkRequest(destination, task);
   await request.lock();
   const earlier = await request.read();

@@ -52,10 +52,10 @@ export async function demo(options: TaskArguments): Promise<number> {
 }
 
 async function startStack(directory: string): Promise<LocalStack> {
-  const started = Date.now();
+  const started = performance.now();
   note('starting PostgreSQL (source and destination), Kafka and the schema registry');
   const stack = await localUp({ directory, databases: ['source', 'destination'] });
-  note(`they run after ${durationText((Date.now() - started) / 1000)}`);
+  note(`they run after ${durationText((performance.now() - started) / 1000)}`);
   return stack;
 }
 
@@ -86,12 +86,12 @@ function childArguments(task: Task, { brokers, registry, source, destination }: 
 }
 
 async function fill(task: Task, size: ReturnType<typeof shopSize>): Promise<number> {
-  const started = Date.now();
+  const started = performance.now();
   note('filling the source: customers, products, orders, order items, payments, events');
   const client = await connect(task.source.endpoint, { applicationName: 'sluice demo', end: 'source' });
   try {
     const rows = await fillShop(client, size);
-    note(`${countText(rows)} rows after ${durationText((Date.now() - started) / 1000)}`);
+    note(`${countText(rows)} rows after ${durationText((performance.now() - started) / 1000)}`);
     return rows;
   } finally {
     await client.end();

@@ -32,7 +32,7 @@ const FENCE_SECONDS = 600;
 
 /** Load on - migration - fence and comparison while the load goes on - load off - cutover. */
 export async function migrateUnderLoad({ task, childArguments, size, signal }: DemoOptions): Promise<DemoResult> {
-  const started = Date.now();
+  const started = performance.now();
   const load = await WriteLoad.start({
     endpoint: task.source.endpoint,
     size,
@@ -68,7 +68,13 @@ export async function migrateUnderLoad({ task, childArguments, size, signal }: D
     const onStep = (text: string) => display.line(text);
     const cutover = await cutOver({ task, timeoutSeconds: FENCE_SECONDS, signal, onStep });
     const { progress } = await migration;
-    return { comparison, cutover, progress, transactions: load.transactions, seconds: (Date.now() - started) / 1000 };
+    return {
+      comparison,
+      cutover,
+      progress,
+      transactions: load.transactions,
+      seconds: (performance.now() - started) / 1000,
+    };
   } finally {
     end.abort();
     await Promise.allSettled([load.stop(), migration]);
@@ -94,7 +100,7 @@ async function compareUnderLoad(
 ): Promise<Comparison> {
   await reachFence(task, FENCE_SECONDS, signal);
   display.line(
-    `caught up after ${durationText((Date.now() - started) / 1000)}; comparing row by row while the load goes on`,
+    `caught up after ${durationText((performance.now() - started) / 1000)}; comparing row by row while the load goes on`,
   );
   const comparison = await compareAtFence({ task, timeoutSeconds: FENCE_SECONDS, signal });
   display.line(comparisonText(comparison));

@@ -39,14 +39,15 @@ export class WriteLoad {
   async #run(client: pg.Client, seed: number, { size, transactionsPerSecond }: WriteLoadOptions): Promise<void> {
     const random = randomFrom(seed);
     const { signal } = this.#stop;
-    let next = Date.now();
+    let next = performance.now();
     try {
       while (!signal.aborted) {
         await transaction(client, random, size);
         this.transactions += 1;
         next += 1000 / transactionsPerSecond;
-        if (next > Date.now()) await delay(next - Date.now(), undefined, { signal }).catch(() => undefined);
-        else next = Math.max(next, Date.now() - 1000);
+        if (next > performance.now())
+          await delay(next - performance.now(), undefined, { signal }).catch(() => undefined);
+        else next = Math.max(next, performance.now() - 1000);
       }
     } catch (error) {
       this.#failed ??= error;

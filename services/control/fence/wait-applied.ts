@@ -20,7 +20,7 @@ export async function waitApplied(
     signal.throwIfAborted();
     const lsn = await appliedLsn(destination, task);
     if (lsn !== null && lsn >= fence) return await makeDurable(destination);
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       const reached = lsn === null ? 'nothing of the stream is applied yet' : `applied is ${formatLsn(lsn)}`;
       throw new SluiceError('FENCE_TIMEOUT', `the fence at ${formatLsn(fence)} was not reached: ${reached}`);
     }

@@ -91,7 +91,7 @@ class Watch {
   last: Progress | null = null;
   readonly #options: MigrationOptions;
   readonly #observer: Observer;
-  readonly #meter = new ProgressMeter(Date.now());
+  readonly #meter = new ProgressMeter(performance.now());
   #fence: Lsn | null = null;
 
   constructor(options: MigrationOptions, observer: Observer) {
@@ -138,7 +138,7 @@ class Watch {
 
   async #look(signal: AbortSignal): Promise<TaskStatus> {
     const status = await this.#observer.status(signal);
-    this.last = this.#meter.take(status, Date.now());
+    this.last = this.#meter.take(status, performance.now());
     this.#options.display.show(this.last);
     this.#options.onProgress?.(this.last);
     return status;

@@ -1,5 +1,6 @@
-import { emptyManifest, fold, type ManifestState } from '../../../shared/envelope/fold.ts';
-import { decodeManifestRecord, type RecordOf } from '../../../shared/envelope/manifest.ts';
+import { emptyManifest, type ManifestState } from '../../../shared/envelope/fold.ts';
+import type { RecordOf } from '../../../shared/envelope/manifest.ts';
+import { readRecord } from '../../../shared/envelope/read-record.ts';
 import type { Fetcher, Kafka } from '../../../shared/kafka/interfaces.ts';
 import { manifestTopic } from '../../../shared/kafka/topic-names.ts';
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
@@ -59,8 +60,8 @@ export class ManifestView {
   }
 
   #take(offset: bigint, value: Buffer | null): void {
-    const record = decodeManifestRecord(value, offset);
-    if (!fold(this.state, offset, record).counts) return;
+    const record = readRecord(this.state, offset, value)?.record;
+    if (!record) return;
     if (record.kind === 'batch') {
       this.transactions += BigInt(record.transactions);
       if (record.complete) this.firstCommitTime ??= Number(record.complete.commitTime / 1000n);

@@ -1,4 +1,11 @@
 import type { ManifestState } from '../../../shared/envelope/fold.ts';
+import {
+  checkSameSystem,
+  objectsWithoutManifest,
+  slotInvalid,
+  slotMissing,
+} from '../../../shared/envelope/start-decision.ts';
+import { isSluiceError, type SluiceError } from '../../../shared/errors.ts';
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
 import { formatLsn, maxLsn, ZERO_LSN } from '../../../shared/postgres/lsn.ts';
 import type { Task } from '../../../shared/task/task.ts';
@@ -104,7 +111,7 @@ export function taskStatus(task: Task, seen: Observation): TaskStatus {
       : null,
     replicaRole: seen.destination?.sink?.replicaRole ?? null,
     waitsFor: waits(task, seen),
-    errors: errorsOf(seen),
+    errors: errorsOf(task, seen),
     unavailable: seen.unavailable,
   };
 }
@@ -153,13 +160,42 @@ function stateOf(read: string | undefined, load: string | undefined): TableStatu
   return read === 'read' || load === 'loading' ? 'loading' : 'reading';
 }
 
-function errorsOf({ manifest, destination }: Observation): ReportedError[] {
+/** What the services reported when they ended, and what would stop capture even if it never came to say so. */
+function errorsOf(task: Task, seen: Observation): ReportedError[] {
   const errors: ReportedError[] = [];
-  const stopped = manifest?.state.stopped;
+  const stopped = seen.manifest?.state.stopped ?? missingForCapture(task, seen);
   if (stopped) {
     errors.push({ service: 'capture', code: stopped.code, message: stopped.message, remedy: stopped.remedy });
   }
-  const error = destination?.sink?.error;
+  const error = seen.destination?.sink?.error;
   if (error) errors.push({ service: 'sink', ...error });
   return errors;
+}
+
+function missingForCapture(
+  task: Task,
+  { manifest, source, destination, unavailable }: Observation,
+): SluiceError | null {
+  if (!task.types.has('incremental') || !source || destination?.sink?.phase === 'cut over') return null;
+  const { slot } = source;
+  const state = manifest?.state;
+  if (!state?.epoch) {
+    const isKnown = unavailable.every(({ what }) => what !== 'Kafka');
+    return slot && isKnown ? objectsWithoutManifest(`slot ${slot.name}`) : null;
+  }
+  const other = otherSystem(state.epoch.source, source);
+  if (other || state.slot?.consistentPoint == null) return other;
+  if (!slot) return slotMissing(state, source.system ?? state.epoch.source);
+  return slot.walStatus === 'lost' ? slotInvalid(state) : null;
+}
+
+function otherSystem(earlier: Parameters<typeof checkSameSystem>[0], source: SourceState): SluiceError | null {
+  if (source.system === null) return null;
+  try {
+    checkSameSystem(earlier, { ...source, ...source.system });
+    return null;
+  } catch (error) {
+    if (isSluiceError(error)) return error;
+    throw error;
+  }
 }

@@ -26,7 +26,7 @@ function plainDisplay(): Display {
   let last: Progress | null = null;
   let printed = 0;
   const print = (progress: Progress) => {
-    printed = Date.now();
+    printed = performance.now();
     note(plainText(progress));
   };
   return {
@@ -37,7 +37,7 @@ function plainDisplay(): Display {
     },
     line: note,
     end() {
-      if (last && Date.now() - printed > 1000) print(last);
+      if (last && performance.now() - printed > 1000) print(last);
     },
   };
 }
@@ -79,7 +79,7 @@ function jsonDisplay(): Display {
 function every(milliseconds: number): () => boolean {
   let next = 0;
   return () => {
-    const now = Date.now();
+    const now = performance.now();
     if (now < next) return false;
     next = now + milliseconds;
     return true;

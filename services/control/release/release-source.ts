@@ -40,13 +40,13 @@ export async function releaseSource(
 
 async function lock(client: pg.Client, task: Task, takeOver: boolean): Promise<void> {
   const key = [SOURCE_LOCK_CLASS, slotName(task.name)];
-  for (const until = Date.now() + LOCK_WAIT_MS; ; await delay(200)) {
+  for (const until = performance.now() + LOCK_WAIT_MS; ; await delay(200)) {
     const { rows } = await client.query<{ locked: string }>(
       'SELECT pg_try_advisory_lock($1::int, hashtext($2))::text AS locked',
       key,
     );
     if (rows[0]?.locked === 'true') return;
-    if (!takeOver || Date.now() > until) {
+    if (!takeOver || performance.now() > until) {
       throw new SluiceError('SOURCE_TASK_RUNNING', `a capture of task ${task.name} runs`, {
         remedy: 'Stop it first, or release with --take-over.',
       });
@@ -64,7 +64,7 @@ async function lock(client: pg.Client, task: Task, takeOver: boolean): Promise<v
 /** A walsender that has just ended may hold its slot for a moment. */
 async function dropSlot(client: pg.Client, task: Task): Promise<string | null> {
   const name = slotName(task.name);
-  for (const until = Date.now() + LOCK_WAIT_MS; ; await delay(200)) {
+  for (const until = performance.now() + LOCK_WAIT_MS; ; await delay(200)) {
     const sql = 'SELECT active::text FROM pg_catalog.pg_replication_slots WHERE slot_name = $1';
     const { rows } = await client.query<{ active: string }>(sql, [name]);
     if (rows.length === 0) return null;
@@ -72,7 +72,7 @@ async function dropSlot(client: pg.Client, task: Task): Promise<string | null> {
       await client.query('SELECT pg_drop_replication_slot($1)', [name]);
       return name;
     } catch (error) {
-      if (sqlstate(error) !== OBJECT_IN_USE || Date.now() > until) throw error;
+      if (sqlstate(error) !== OBJECT_IN_USE || performance.now() > until) throw error;
     }
   }
 }

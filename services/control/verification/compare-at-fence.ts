@@ -34,7 +34,7 @@ export interface CompareOptions {
  */
 export async function compareAtFence(options: CompareOptions): Promise<Comparison> {
   const { task, report } = options;
-  const started = Date.now();
+  const started = performance.now();
   const { lsn, pairs } = await openPairs(options);
   try {
     const [first] = pairs;
@@ -47,7 +47,7 @@ export async function compareAtFence(options: CompareOptions): Promise<Compariso
       equal: results.every(({ equal }) => equal),
       tables: results,
       rows: results.reduce((sum, result) => sum + ('rows' in result ? result.rows.source : 0), 0),
-      seconds: (Date.now() - started) / 1000,
+      seconds: (performance.now() - started) / 1000,
     };
   } finally {
     await Promise.allSettled(pairs.flatMap(({ source, destination }) => [source.end(), destination.end()]));
@@ -82,7 +82,7 @@ async function openPairs(options: CompareOptions): Promise<OpenedPairs> {
 
 async function atConsistentPoint(options: CompareOptions, request: SinkRequest, count: number): Promise<OpenedPairs> {
   const { task, timeoutSeconds, signal } = options;
-  const deadline = Date.now() + timeoutSeconds * 1000;
+  const deadline = performance.now() + timeoutSeconds * 1000;
   await request.ask('hold', null);
   await request.reached(deadline, signal);
   const point = await makeConsistentPoint(task.source.endpoint, timeoutSeconds);

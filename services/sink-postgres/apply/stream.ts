@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { ChangeEvent } from '../../../shared/envelope/change-event.ts';
+import { isSluiceError, SluiceError } from '../../../shared/errors.ts';
 import { formatLsn } from '../../../shared/postgres/lsn.ts';
 import type { Logger } from '../../../shared/service/logger.ts';
 import type { AppliedPosition } from '../bookkeeping/position.ts';
@@ -7,7 +8,7 @@ import { type Request, writeReached } from '../bookkeeping/requests.ts';
 import { type Destination, destinationFailure } from '../bookkeeping/session.ts';
 import type { Bell } from '../consume/bell.ts';
 import type { Feed } from '../consume/feed.ts';
-import type { CountedBatch } from '../consume/feed-item.ts';
+import type { CountedBatch, FeedItem } from '../consume/feed-item.ts';
 import type { SegmentReader } from '../consume/segment-reader.ts';
 import { type ApplyContext, applyWork, type Work } from './destination-transaction.ts';
 import { type Group, takeGroup } from './group.ts';
@@ -68,10 +69,22 @@ export async function applyStream(options: StreamOptions): Promise<'drained' | '
 }
 
 function taken({ feed, groupEvents }: StreamOptions, applied: AppliedPosition, request: Request | null) {
-  const queue = feed.take();
+  const queue = takeFrom(feed, applied);
   if (request?.kind === 'hold') return { group: null, rest: queue, blocked: true };
   const before = request?.lsn ?? null;
   return takeGroup(queue, applied, { before, events: groupEvents, bytes: GROUP_BYTES });
+}
+
+/** What cannot be read is told with what was applied before it. */
+function takeFrom(feed: Feed, { position, lsn }: AppliedPosition): readonly FeedItem[] {
+  try {
+    return feed.take();
+  } catch (error) {
+    if (!isSluiceError(error) || error.retry !== 'stop') throw error;
+    const { code, message, context, cause, remedy } = error;
+    const applied = `applied was up to position ${position}, LSN ${formatLsn(lsn)}`;
+    throw new SluiceError(code, `${message}; ${applied}`, { context, cause, remedy });
+  }
 }
 
 function isReached(request: Request, applied: AppliedPosition, blocked: boolean): boolean {

@@ -1,5 +1,7 @@
-import { emptyManifest, fold, type ManifestState } from '../../../shared/envelope/fold.ts';
-import { decodeManifestRecord, type RecordOf } from '../../../shared/envelope/manifest.ts';
+import { emptyManifest, type ManifestState } from '../../../shared/envelope/fold.ts';
+import type { RecordOf } from '../../../shared/envelope/manifest.ts';
+import { namesItsPlace, readRecord } from '../../../shared/envelope/read-record.ts';
+import { SluiceError } from '../../../shared/errors.ts';
 import type { Fetcher } from '../../../shared/kafka/interfaces.ts';
 import type { Counted } from './feed-item.ts';
 
@@ -26,17 +28,39 @@ export class ManifestLog {
     this.state = state ?? emptyManifest();
   }
 
-  /** What counts of the next records; waits about a second for the first, and may be empty. */
+  /**
+   * What counts of the next records; waits about a second for the first, and may be empty.
+   * @throws SluiceError MANIFEST_BROKEN, KAFKA_*
+   */
   async next(signal: AbortSignal): Promise<ManifestItem[]> {
     const at = { topic: this.#topic, partition: 0, offset: this.state.nextOffset };
     const records = await this.#fetcher.tail({ ...at, maxBytes: POLL_BYTES, maxWaitMs: POLL_WAIT_MS }, signal);
     const items: ManifestItem[] = [];
     for (const { offset, value } of records) {
-      const record = decodeManifestRecord(value, offset);
-      const verdict = fold(this.state, offset, record);
-      if (verdict.counts) items.push({ offset, record, voids: verdict.voids });
+      const read = readRecord(this.state, offset, value);
+      if (read) items.push({ offset, ...read });
+      else if (namesItsPlace(offset, value)) await this.#expectUnchanged(offset, signal);
     }
     return items;
+  }
+
+  /**
+   * A topic that was made anew, or that lost its end and has grown again, holds other records below `offset` than those
+   * that were read here.
+   */
+  async #expectUnchanged(offset: bigint, signal: AbortSignal): Promise<void> {
+    const { state } = await readHistory(
+      { fetcher: this.#fetcher, topic: this.#topic, through: offset },
+      offset,
+      signal,
+    );
+    const same = state.epoch?.epoch === this.state.epoch?.epoch && state.batch === this.state.batch;
+    if (same) return;
+    throw new SluiceError(
+      'MANIFEST_BROKEN',
+      `${this.#topic}/0 changed below offset ${offset}: it was made anew, or lost its end and has grown again`,
+      { context: { topic: this.#topic, partition: 0, offset } },
+    );
   }
 
   /** One past the last record that Kafka holds now. */
@@ -61,13 +85,13 @@ export interface ManifestHistory {
   readonly reads: ReadonlyMap<bigint, RecordOf<'read'>>;
 }
 
-/** Reads the manifest to its end and looks at the record at `offset` on the way. */
+/** Reads the manifest to its end, or `through` an offset, and looks at the record at `offset` on the way. */
 export async function readHistory(
-  { fetcher, topic }: { fetcher: Fetcher; topic: string },
+  { fetcher, topic, through }: { fetcher: Fetcher; topic: string; through?: bigint },
   offset: bigint,
   signal: AbortSignal,
 ): Promise<ManifestHistory> {
-  const end = await new ManifestLog({ fetcher, topic }).end();
+  const end = through === undefined ? await new ManifestLog({ fetcher, topic }).end() : through + 1n;
   const state = emptyManifest();
   const reads = new Map<bigint, RecordOf<'read'>>();
   let before: ManifestState | null = null;
@@ -77,15 +101,16 @@ export async function readHistory(
   while (state.nextOffset < end) {
     const from = { topic, partition: 0, offset: state.nextOffset, maxBytes: POLL_BYTES, maxWaitMs: POLL_WAIT_MS };
     for (const { offset: stands, value } of await fetcher.tail(from, signal)) {
-      const record = decodeManifestRecord(value, stands);
+      if (stands >= end) break;
       if (stands === offset) before = copyOf(state);
-      const { counts } = fold(state, stands, record);
-      if (counts) first ??= { offset: stands, record };
-      if (stands === offset && counts) {
+      const record = readRecord(state, stands, value)?.record;
+      if (!record) continue;
+      first ??= { offset: stands, record };
+      if (stands === offset) {
         at = { offset, record };
         after = copyOf(state);
       }
-      if (counts && record.kind === 'read') reads.set(record.generation, record);
+      if (record.kind === 'read') reads.set(record.generation, record);
     }
   }
   return { state, before, at, after, first, reads };

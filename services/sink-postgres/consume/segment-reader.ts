@@ -3,9 +3,10 @@ import type { ChangeEvent } from '../../../shared/envelope/change-event.ts';
 import type { EventCodec } from '../../../shared/envelope/codec.ts';
 import { partitionKey } from '../../../shared/envelope/fold.ts';
 import type { Segment } from '../../../shared/envelope/manifest.ts';
-import { SluiceError } from '../../../shared/errors.ts';
+import { isSluiceError, SluiceError } from '../../../shared/errors.ts';
 import type { FetchedRecord, Fetcher, FetchRange } from '../../../shared/kafka/interfaces.ts';
 import { segmentCrc } from '../../../shared/kafka/segment-crc.ts';
+import { formatLsn } from '../../../shared/postgres/lsn.ts';
 import type { CountedBatch } from './feed-item.ts';
 import { mergeSegments } from './merge.ts';
 
@@ -42,11 +43,15 @@ export class SegmentReader {
   async read(batches: readonly CountedBatch[], signal: AbortSignal): Promise<ReadBatch[]> {
     const wanted = batches.map(({ record }) => record.segments.filter(({ topic }) => this.#taken?.has(topic) ?? true));
     const ranges = mergeRanges(wanted.flat());
-    const fetched = ranges.length > 0 ? await this.#fetcher.ranges(ranges, signal) : [];
-    const logs = new RangeLogs(ranges, fetched);
-    const read: ReadBatch[] = [];
-    for (const [index, batch] of batches.entries()) read.push(await this.#batch(batch, wanted[index]!, logs));
-    return read;
+    try {
+      const fetched = ranges.length > 0 ? await this.#fetcher.ranges(ranges, signal) : [];
+      const logs = new RangeLogs(ranges, fetched);
+      const read: ReadBatch[] = [];
+      for (const [index, batch] of batches.entries()) read.push(await this.#batch(batch, wanted[index]!, logs));
+      return read;
+    } catch (error) {
+      throw inBatch(error, batches);
+    }
   }
 
   /** Where the event of a position stands; null: in no segment that the sink takes. */
@@ -97,6 +102,28 @@ export class SegmentReader {
     }
     return events;
   }
+}
+
+/** The error with the batch that its topic, partition and offset belong to. */
+function inBatch(error: unknown, batches: readonly CountedBatch[]): unknown {
+  if (!isSluiceError(error)) return error;
+  const { topic, partition, offset } = error.context;
+  if (typeof offset !== 'bigint') return error;
+  const holds = (segment: Segment) =>
+    segment.topic === topic &&
+    segment.partition === partition &&
+    segment.offset <= offset &&
+    offset < segment.offset + BigInt(segment.count);
+  const batch = batches.find(({ record }) => record.segments.some(holds));
+  if (!batch) return error;
+  const { first, last, lsn } = batch.record;
+  const place = `positions ${first} to ${last}, LSN up to ${formatLsn(lsn)}, manifest offset ${batch.offset}`;
+  const context = { ...error.context, position: first, manifestOffset: batch.offset };
+  return new SluiceError(error.code, `${error.message} (${place})`, {
+    context,
+    cause: error.cause,
+    remedy: error.remedy,
+  });
 }
 
 /** Adjacent segments of a topic-partition as one range. */

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { RecordOf, Segment } from '../../../shared/envelope/manifest.ts';
+import { isSluiceError, SluiceError } from '../../../shared/errors.ts';
 import type { Fetcher, Kafka } from '../../../shared/kafka/interfaces.ts';
 import { type TableName, tableKey } from '../../../shared/postgres/identifiers.ts';
 import type { Logger } from '../../../shared/service/logger.ts';
@@ -52,6 +53,15 @@ interface Progress {
   /** Jobs of the generation that are not done. */
   pending: Set<Promise<void>>;
   loaded: boolean;
+}
+
+/** The error with the place of the chunk that it was met in. */
+function inChunk(error: unknown, { segment, read }: Job, offset: bigint): unknown {
+  if (!isSluiceError(error, 'SEGMENT_BROKEN')) return error;
+  const { topic, partition } = segment;
+  const place = `table ${tableKey(read.table)}, ${topic}/${partition}, offset ${offset}`;
+  const context = { ...error.context, topic, partition, offset };
+  return new SluiceError(error.code, `${error.message} (${place})`, { context, cause: error.cause });
 }
 
 const PROGRESS_MS = 1_000;
@@ -269,7 +279,9 @@ class TableLoading {
         checkSegment(job.segment, records);
         for (const record of records) {
           if (signal.aborted) return;
-          await loadChunk({ client, destination }, record, job.read);
+          await loadChunk({ client, destination }, record, job.read).catch((error: unknown) => {
+            throw inChunk(error, job, record.offset);
+          });
         }
         job.done();
       }

@@ -144,6 +144,10 @@ export function foldLog(log: readonly LogRecord[], rules: Rules, bounds: Bounds)
         bend(toManifestRecord(record, state.lsn, bounds), offset, state, rules),
       );
       if (!rules.voidOpen && record.kind === 'epoch') Object.assign(state, { open, position });
+      // What namesItsPlace relies on: such a record says that the log was changed below it.
+      if (!verdict.counts && verdict.why === 'other epoch' && rules.checkAt === 'all' && rules.uniqueEpochs) {
+        return { state, applied, broken: `a record at its own offset ${offset} is of an epoch that is over` };
+      }
       if (!verdict.counts) continue;
       if (verdict.voids && rules.voidOpen) parts = [];
       if (record.kind !== 'batch') continue;
