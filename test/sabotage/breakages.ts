@@ -7,6 +7,8 @@ const assembler = (name: string) => ({ file: 'test/unit/capture-transaction-asse
 const sinkPlan = (name: string) => ({ file: 'test/unit/sink-plan.test.ts', name });
 const merge = (name: string) => ({ file: 'test/unit/sink-merge.test.ts', name });
 const apply = (name: string) => ({ file: 'test/integration/sink-apply.test.ts', name });
+const conflicts = (name: string) => ({ file: 'test/integration/sink-conflicts.test.ts', name });
+const suspended = (name: string) => ({ file: 'test/integration/sink-suspended-actions.test.ts', name });
 const starting = (name: string) => ({ file: 'test/fault/capture-killed-while-starting.test.ts', name });
 const applying = (name: string) => ({ file: 'test/fault/sink-killed-while-applying.test.ts', name });
 const loading = (name: string) => ({ file: 'test/fault/sink-killed-while-loading.test.ts', name });
@@ -195,6 +197,59 @@ const sink: readonly Breakage[] = [
   },
 ];
 
+const othersRows: readonly Breakage[] = [
+  {
+    name: 'goes on over a conflict under stop',
+    file: 'services/sink-postgres/apply/conflict.ts',
+    find: "    if (this.#policy === 'stop') throw stopped(kind, event);\n",
+    replace: '',
+    test: conflicts('stop: an update stops before anything of its transaction'),
+  },
+  {
+    name: 'believes that a set met all of its rows',
+    file: 'services/sink-postgres/apply/apply-sets.ts',
+    find: 'if ((await runStatement(context.client, statement)) !== rows.length) throw new OrderMatters();',
+    replace: 'await runStatement(context.client, statement);',
+    test: conflicts('overwrite: an insert meets a row, an update and a delete meet none'),
+  },
+  {
+    name: "sweeps somebody else's row without a word",
+    file: 'services/sink-postgres/apply/apply-sets.ts',
+    find: "if (swept > 0 && (policy !== 'overwrite' || !statement))",
+    replace: 'if (!statement)',
+    test: conflicts('stop: came and went stops'),
+  },
+  {
+    name: 'replaces a row without a key instead of updating it',
+    file: 'services/sink-postgres/apply/loose-run.ts',
+    find: 'if (before && after) altered.push({ before, after });',
+    replace: 'if (before && after) {\n        removed.push(before);\n        inserted.push(after);\n      }',
+    test: conflicts('columns of the destination alone keep their values and defaults (fold true)'),
+  },
+  {
+    name: 'remembers a trigger and lets it act',
+    file: 'shared/postgres/suspended-actions.ts',
+    find: '      await client.query(suspending(action));\n',
+    replace: '',
+    test: suspended('what acts in an ordinary session is suspended'),
+  },
+  {
+    name: 'puts back every trigger as an ordinary one',
+    file: 'shared/postgres/suspended-actions.ts',
+    find: "{ O: 'ENABLE', A: 'ENABLE ALWAYS', R: 'ENABLE REPLICA' }",
+    replace: "{ O: 'ENABLE', A: 'ENABLE', R: 'ENABLE' }",
+    test: suspended('what acts in an ordinary session is suspended'),
+  },
+  {
+    name: 'loads into a table that is kept',
+    file: 'services/sink-postgres/load/load-tables.ts',
+    find: 'return isKept(table) ? stagingOf(destination.identity, table) : null;',
+    replace:
+      'return isKept(table) && destination.identity.sink === table.name ? stagingOf(destination.identity, table) : null;',
+    test: { file: 'test/integration/sink-existing-tables.test.ts', name: 'rows are kept, the others added once' },
+  },
+];
+
 const values: readonly Breakage[] = [
   {
     name: 'takes a key-only old tuple for NULLs',
@@ -250,6 +305,7 @@ export const breakages: readonly Breakage[] = [
   ...producer,
   ...capture,
   ...sink,
+  ...othersRows,
   ...values,
   ...connections,
   ...faults,
