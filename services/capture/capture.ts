@@ -7,6 +7,7 @@ import { postgresFailure } from '../../shared/postgres/failure.ts';
 import type { Lsn } from '../../shared/postgres/lsn.ts';
 import type { Logger } from '../../shared/service/logger.ts';
 import { slotName, type Task } from '../../shared/task/task.ts';
+import { needsTruncateLog } from '../../shared/task/truncate-log.ts';
 import { BatchEncoder } from './publish/batch-encoder.ts';
 import type { ManifestWriter } from './publish/manifest-writer.ts';
 import { Resources } from './resources.ts';
@@ -122,6 +123,7 @@ async function streamChanges(
     producer: resources.add(await kafka.producer()),
     encoder: await BatchEncoder.open({ codec, tables, maxMessageBytes: task.kafka.maxMessageBytes }),
     writer,
+    truncatesLogged: needsTruncateLog(source.version),
     statusMilliseconds: await statusInterval(replication),
     heartbeatMilliseconds: source.version >= FIRST_WITH_MESSAGES ? HEARTBEAT : HEARTBEAT_WITHOUT_MESSAGES,
   });

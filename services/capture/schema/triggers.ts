@@ -1,4 +1,5 @@
 import { quoteIdentifier, quoteTable } from '../../../shared/postgres/identifiers.ts';
+import { TRUNCATE_LOGGER } from '../../../shared/task/truncate-log.ts';
 import type { Catalog, DescribedObject, KindReader } from './described-object.ts';
 import { inUserSchema } from './user-objects.ts';
 
@@ -42,6 +43,7 @@ async function readTriggerRows({ client, version }: Catalog): Promise<StateRow[]
       pg_get_triggerdef(t.oid) AS definition, t.tgenabled AS enabled, NULL AS parent_oid
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE NOT t.tgisinternal ${version >= 130_000 ? 'AND t.tgparentid = 0' : ''} AND ${inUserSchema('pg_class', 'c.oid')}
+      AND t.tgfoid IS DISTINCT FROM to_regprocedure('${TRUNCATE_LOGGER}')
     ORDER BY 3, 4, 6`,
   );
   return rows;

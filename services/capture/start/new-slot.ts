@@ -1,6 +1,7 @@
 import { isSluiceError } from '../../../shared/errors.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
 import { slotName, type Task } from '../../../shared/task/task.ts';
+import { needsTruncateLog, TRUNCATE_LOG } from '../../../shared/task/truncate-log.ts';
 import { readSelection } from '../schema/selected-tables.ts';
 import { type Keeper, openKeeper } from '../snapshot/keeper.ts';
 import type { ReplicationConnection } from '../stream/replication-connection.ts';
@@ -32,7 +33,8 @@ export async function makeSlot(options: NewSlot): Promise<Keeper> {
     return await makeInOrder(options, objects);
   } catch (error) {
     const takeBack = signal.aborted || (isSluiceError(error) && error.retry === 'stop');
-    if (takeBack && start.writer.state.slot?.consistentPoint == null) await remove(objects, start);
+    if (takeBack && start.writer.state.slot?.consistentPoint == null)
+      await remove(objects, start, needsTruncateLog(source.version));
     throw error;
   }
 }
@@ -43,7 +45,7 @@ async function makeInOrder(options: NewSlot, objects: SourceObjects): Promise<Ke
   const slot = slotName(task.name);
   if (start.decision.kind === 'recreate-slot') await objects.dropSlot();
   await objects.setIdentities(start.identities);
-  await objects.createPublication(tables.map(({ selected }) => selected));
+  await publish(options, objects);
   failpoint('capture.after-publication');
   await writer.append({ kind: 'slot', slot, consistentPoint: null });
   const timeoutMilliseconds = task.source.slotTimeoutSeconds * 1000;
@@ -71,8 +73,20 @@ async function makeInOrder(options: NewSlot, objects: SourceObjects): Promise<Ke
   return keeper;
 }
 
-async function remove(objects: SourceObjects, start: Start): Promise<void> {
+/** Where TRUNCATE is not decoded, its triggers stand before the publication, and so before the slot. */
+async function publish({ task, source, start, signal }: NewSlot, objects: SourceObjects): Promise<void> {
+  const tables = start.tables.map(({ selected }) => selected.shape);
+  if (!needsTruncateLog(source.version)) return await objects.createPublication(tables);
+  const limit = AbortSignal.timeout(task.source.slotTimeoutSeconds * 1000);
+  await objects.createTruncateTriggers(tables, AbortSignal.any([signal, limit]));
+  await objects.createPublication([...tables, TRUNCATE_LOG]);
+}
+
+const REMOVE_MILLISECONDS = 10_000;
+
+async function remove(objects: SourceObjects, start: Start, truncatesLogged: boolean): Promise<void> {
   await objects.dropSlot();
   await objects.dropPublication();
+  if (truncatesLogged) await objects.dropTruncateTriggers(AbortSignal.timeout(REMOVE_MILLISECONDS));
   await objects.restoreIdentities(start.identities);
 }

@@ -2,9 +2,10 @@ import type pg from 'pg';
 import type { RecordOf } from '../../../shared/envelope/manifest.ts';
 import { describeEnd } from '../../../shared/postgres/connection.ts';
 import { postgresFailure } from '../../../shared/postgres/failure.ts';
-import { quoteIdentifier, quoteTable } from '../../../shared/postgres/identifiers.ts';
+import { quoteIdentifier, quoteTable, type TableName } from '../../../shared/postgres/identifiers.ts';
 import type { SelectedTable } from '../../../shared/task/selected-tables.ts';
 import { publicationName, slotName, type Task } from '../../../shared/task/task.ts';
+import { createTruncateTriggers, dropTruncateTriggers, TRUNCATE_LOG } from '../../../shared/task/truncate-log.ts';
 
 /** Replica identities as they were, of the tables that get REPLICA IDENTITY FULL. */
 export type ReplicaIdentities = RecordOf<'epoch'>['replicaIdentities'];
@@ -41,8 +42,8 @@ export class SourceObjects {
    * Committed before the slot is made: a change between slot and publication would wedge the slot for good.
    * Tables by name, no filters: a filter on a column outside the key would make the application's updates fail.
    */
-  async createPublication(tables: readonly SelectedTable[]): Promise<void> {
-    const list = tables.map(({ shape }) => `ONLY ${quoteTable(shape)}`).join(', ');
+  async createPublication(tables: readonly TableName[]): Promise<void> {
+    const list = tables.map((table) => `ONLY ${quoteTable(table)}`).join(', ');
     const name = quoteIdentifier(publicationName(this.#task.name));
     await this.dropPublication();
     await this.#run(`CREATE PUBLICATION ${name} FOR TABLE ${list}`);
@@ -52,13 +53,22 @@ export class SourceObjects {
     await this.#run(`DROP PUBLICATION IF EXISTS ${quoteIdentifier(publicationName(this.#task.name))}`);
   }
 
-  /** Oids of the tables that the publication lists. */
+  /** Oids of the tables that the publication lists, the log of TRUNCATEs aside. */
   async publishedTables(): Promise<Set<number>> {
     const { rows } = await this.#sql.query<{ oid: string }>(
-      'SELECT r.prrelid AS oid FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE p.pubname = $1',
-      [publicationName(this.#task.name)],
+      `SELECT r.prrelid AS oid FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+       WHERE p.pubname = $1 AND r.prrelid IS DISTINCT FROM to_regclass($2)`,
+      [publicationName(this.#task.name), quoteTable(TRUNCATE_LOG)],
     );
     return new Set(rows.map(({ oid }) => Number(oid)));
+  }
+
+  async createTruncateTriggers(tables: readonly TableName[], signal: AbortSignal): Promise<void> {
+    await this.#place(createTruncateTriggers(this.#sql, this.#task.name, { tables, signal }));
+  }
+
+  async dropTruncateTriggers(signal: AbortSignal): Promise<void> {
+    await this.#place(dropTruncateTriggers(this.#sql, this.#task.name, signal));
   }
 
   async dropSlot(): Promise<void> {
@@ -69,8 +79,12 @@ export class SourceObjects {
   }
 
   async #run(text: string, values: unknown[] = []): Promise<void> {
+    await this.#place(this.#sql.query(text, values));
+  }
+
+  async #place(work: Promise<unknown>): Promise<void> {
     try {
-      await this.#sql.query(text, values);
+      await work;
     } catch (error) {
       throw postgresFailure(error, describeEnd(this.#task.source.endpoint, 'source'));
     }

@@ -14,6 +14,7 @@ import { manifestTopic, schemaTopic, snapshotTopic } from '../../../shared/kafka
 import { quoteIdentifier, tableKey } from '../../../shared/postgres/identifiers.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
 import { publicationName, slotName, type Task } from '../../../shared/task/task.ts';
+import { needsTruncateLog, tablesWithoutTrigger } from '../../../shared/task/truncate-log.ts';
 import { type ManifestWriter, manifestWriter } from '../publish/manifest-writer.ts';
 import { readSelection } from '../schema/selected-tables.ts';
 import { currentSnapshot } from '../snapshot/keeper.ts';
@@ -167,12 +168,22 @@ async function checkStart(source: SourceSession, { task, state, facts, tables, b
   if (startDecision(state, facts, before).kind !== 'resume') return;
   const published = await atSource(task, () => new SourceObjects(source.sql, task).publishedTables());
   const listed = tables.every(({ shape }) => published.has(shape.oid)) && published.size === tables.length;
-  if (listed) return;
+  if (listed) return await checkTruncateTriggers(source, task, tables);
   const detail = `publication ${publicationName(task.name)} lists ${published.size} tables, the task publishes ${tables.length}`;
   throw new SluiceError(
     'SOURCE_PUBLICATION_CHANGED',
     facts.publicationExists ? detail : 'the publication of the task is gone',
   );
+}
+
+async function checkTruncateTriggers({ sql, version }: SourceSession, task: Task, tables: readonly TaskTable[]) {
+  if (!needsTruncateLog(version)) return;
+  const oids = tables.map(({ shape }) => shape.oid);
+  const [table] = await atSource(task, () => tablesWithoutTrigger(sql, task.name, oids));
+  if (!table) return;
+  const name = `${table.schema}.${table.name}`;
+  const detail = `the trigger that logs TRUNCATE of ${name} is gone or disabled: the server does not decode TRUNCATE`;
+  throw new SluiceError('SOURCE_PUBLICATION_CHANGED', detail, { context: { schema: table.schema, table: table.name } });
 }
 
 function topicsOf(task: Task, tables: readonly TaskTable[]) {

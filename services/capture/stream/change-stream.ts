@@ -8,6 +8,7 @@ import type { BatchEncoder } from '../publish/batch-encoder.ts';
 import type { ManifestWriter } from '../publish/manifest-writer.ts';
 import { Publisher } from '../publish/publisher.ts';
 import { Acknowledger } from './acknowledger.ts';
+import { LoggedTruncates } from './logged-truncates.ts';
 import { PgoutputDecoder } from './pgoutput-decoder.ts';
 import type { ReplicationConnection, StreamStart, WalReceiver } from './replication-connection.ts';
 import type { StreamedTable } from './streamed-table.ts';
@@ -28,6 +29,8 @@ export interface ChangeStreamOptions {
   readonly writer: ManifestWriter;
   /** Of a batch, at most. */
   readonly batchEvents: number;
+  /** The source does not decode TRUNCATE: its triggers log it. */
+  readonly truncatesLogged: boolean;
   readonly statusMilliseconds: number;
   readonly heartbeatMilliseconds: number;
 }
@@ -54,6 +57,7 @@ export class ChangeStream implements WalReceiver {
   readonly #assembler: TransactionAssembler;
   readonly #publisher: Publisher;
   readonly #acknowledger: Acknowledger;
+  readonly #loggedTruncates: LoggedTruncates | null;
   readonly #wake = new Wake();
   #paused = false;
   #heartbeatAt = 0;
@@ -65,6 +69,7 @@ export class ChangeStream implements WalReceiver {
   constructor(options: ChangeStreamOptions) {
     const { connection, writer, producer, encoder } = options;
     this.#options = options;
+    this.#loggedTruncates = options.truncatesLogged ? new LoggedTruncates() : null;
     this.#builder = new BatchBuilder({ events: options.batchEvents, bytes: BATCH_BYTES }, writer.state.lsn);
     const byOid = new Map(options.tables.map((table) => [table.shape.oid, table]));
     const { position, shapeRule } = options;
@@ -110,7 +115,10 @@ export class ChangeStream implements WalReceiver {
 
   message(lsn: Lsn, bytes: Buffer, start: number): void {
     this.#heardAt = performance.now();
-    this.#assembler.take(this.#decoder.decode(bytes, start), lsn, bytes.length + EVENT_OVERHEAD);
+    const message = this.#decoder.decode(bytes, start);
+    const size = bytes.length + EVENT_OVERHEAD;
+    if (this.#loggedTruncates === null) this.#assembler.take(message, lsn, size);
+    else for (const one of this.#loggedTruncates.translate(message)) this.#assembler.take(one, lsn, size);
     if (this.#builder.fence > this.#fence) {
       this.#fence = this.#builder.fence;
       this.#fenceAt = this.#heardAt;

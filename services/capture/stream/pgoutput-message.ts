@@ -26,7 +26,11 @@ export type PgoutputMessage =
   | { readonly type: 'insert'; readonly relation: Relation; readonly after: Tuple }
   | { readonly type: 'update'; readonly relation: Relation; readonly before: Tuple | null; readonly after: Tuple }
   | { readonly type: 'delete'; readonly relation: Relation; readonly before: Tuple }
-  | { readonly type: 'truncate'; readonly relations: readonly Relation[]; readonly restartIdentity: boolean }
+  | {
+      readonly type: 'truncate';
+      readonly relations: readonly Pick<Relation, 'oid'>[];
+      readonly restartIdentity: boolean;
+    }
   | { readonly type: 'message'; readonly transactional: boolean; readonly lsn: Lsn; readonly prefix: string }
   | { readonly type: 'origin' }
   | { readonly type: 'type' };

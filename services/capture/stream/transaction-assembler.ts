@@ -198,9 +198,10 @@ export class TransactionAssembler {
   }
 
   /** One event in every partition of every selected table of the statement. */
-  #truncate(relations: readonly Relation[], restartIdentity: boolean, lsn: Lsn, bytes: number): void {
+  #truncate(relations: readonly Pick<Relation, 'oid'>[], restartIdentity: boolean, lsn: Lsn, bytes: number): void {
     this.#next();
-    const tables = relations.flatMap(({ oid }) => this.#bindingOf(oid)?.table ?? []);
+    // What is only logged as truncated may not be described yet.
+    const tables = relations.flatMap(({ oid }) => this.#bindingOf(oid)?.table ?? this.#tables.get(oid) ?? []);
     const names = tables.map(({ shape }) => ({ schema: shape.schema, name: shape.name }));
     const truncate: Truncate = { tables: names, restartIdentity };
     for (const table of tables) {

@@ -10,6 +10,7 @@ import * as tables from './source-tables.ts';
 /** Everything that is looked at before a task starts, in this order. None of it changes anything. */
 export const prechecks: readonly RunnablePrecheck[] = [
   server.sourceVersion,
+  server.sourceTruncates,
   server.sourceIsPrimary,
   server.sourceWalLevel,
   server.sourceReplicationRight,

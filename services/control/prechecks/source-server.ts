@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { slotName } from '../../../shared/task/task.ts';
+import { needsTruncateLog } from '../../../shared/task/truncate-log.ts';
 import { precheck, streams } from './finding.ts';
 
 async function oneRow<T>(client: pg.Client, sql: string, values: readonly unknown[] = []): Promise<T> {
@@ -24,6 +25,23 @@ export const sourceVersion = precheck({
             remedy: 'Use a source of version 10 or later.',
           },
         ],
+});
+
+export const sourceTruncates = precheck({
+  name: 'TRUNCATE of the source',
+  when: streams,
+  look: ({ source }) => oneRow<{ number: string }>(source, `SELECT current_setting('server_version_num') AS number`),
+  judge: ({ number }) =>
+    needsTruncateLog(Number(number))
+      ? [
+          {
+            severity: 'warning',
+            code: 'PRECHECK_FAILED',
+            message: 'PostgreSQL 10 does not decode TRUNCATE: each selected table gets a trigger that logs it',
+            remedy: 'Nothing is to be done; sluice release removes the triggers. Do not disable them meanwhile.',
+          },
+        ]
+      : [],
 });
 
 export const sourceIsPrimary = precheck({

@@ -5,6 +5,7 @@ import { SluiceError } from '../../../shared/errors.ts';
 import { postgresFailure, sqlstate } from '../../../shared/postgres/failure.ts';
 import { quoteIdentifier, quoteTable } from '../../../shared/postgres/identifiers.ts';
 import { publicationName, SOURCE_LOCK_CLASS, slotName, type Task } from '../../../shared/task/task.ts';
+import { dropTruncateTriggers } from '../../../shared/task/truncate-log.ts';
 
 type OriginalIdentity = RecordOf<'epoch'>['replicaIdentities'][number];
 
@@ -32,6 +33,7 @@ export async function releaseSource(
   try {
     const slot = await dropSlot(client, task);
     const publication = await dropPublication(client, task);
+    await dropTruncateTriggers(client, task.name, AbortSignal.timeout(LOCK_WAIT_MS));
     return { slot, publication, replicaIdentities: await restoreIdentities(client, identities) };
   } catch (error) {
     throw postgresFailure(error, { end: 'source' });
