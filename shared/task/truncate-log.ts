@@ -90,9 +90,7 @@ export async function dropTruncateTriggers(sql: pg.ClientBase, task: string, sig
   for (const table of rows.map(quoteTable)) {
     await locked(sql, { table, statements: `DROP TRIGGER ${name} ON ${table}`, signal });
   }
-  const others = await sql.query(
-    `SELECT FROM pg_trigger WHERE tgfoid = to_regprocedure('${TRUNCATE_LOGGER}') LIMIT 1`,
-  );
+  const others = await sql.query(`SELECT FROM pg_trigger WHERE tgfoid = to_regprocedure('${TRUNCATE_LOGGER}') LIMIT 1`);
   if (others.rows.length > 0) return;
   await sql.query('DROP FUNCTION IF EXISTS sluice.log_truncate(); DROP TABLE IF EXISTS sluice.truncate_log');
   await sql.query(`DO $$ BEGIN DROP SCHEMA IF EXISTS sluice; EXCEPTION WHEN dependent_objects_still_exist THEN END $$`);

@@ -47,7 +47,9 @@ export async function compareDatabases(
   try {
     const destination = await openSnapshot(destinationUrl);
     try {
-      const [left, right] = await Promise.all([tablesOf(source, options), tablesOf(destination, options)]);
+      const [from, to] = await Promise.all([shortestFloats(source), shortestFloats(destination)]);
+      const how = { ...options, floatsAsBytes: from !== to };
+      const [left, right] = await Promise.all([tablesOf(source, how), tablesOf(destination, how)]);
       const names = [...new Set([...left.keys(), ...right.keys()])].sort();
       const results: TableComparison[] = [];
       for (const name of names) {
@@ -108,25 +110,41 @@ async function openSnapshot(url: string, snapshot?: string): Promise<pg.Client> 
   return client;
 }
 
+/** Before 12 a float is written with all its digits, from 12 on with as few as tell it apart. */
+async function shortestFloats(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query(`SELECT current_setting('server_version_num')::int >= 120000 AS shortest`);
+  return (rows as { shortest: boolean }[])[0]?.shortest ?? false;
+}
+
+/** Types that hold floats. */
+const floatTypes = ['float4', 'float8', 'point', 'line', 'lseg', 'box', 'path', 'polygon', 'circle'];
+
 /**
  * Columns by name, so that another order of them is no difference; rows by primary key, else by the whole row.
  * The text form under collation "C" sorts the same on every server.
  */
-async function tablesOf(client: pg.Client, { schemas, tables }: CompareOptions): Promise<Map<string, Table>> {
+async function tablesOf(
+  client: pg.Client,
+  { schemas, tables, floatsAsBytes }: CompareOptions & { readonly floatsAsBytes: boolean },
+): Promise<Map<string, Table>> {
+  const floats = floatsAsBytes ? floatTypes.flatMap((type) => [type, `_${type}`]) : [];
+  const value = `CASE WHEN t.typname = ANY ($3) AND t.typnamespace = 'pg_catalog'::regnamespace
+              THEN format('%s(%I)', t.typsend, a.attname) ELSE quote_ident(a.attname) END`;
   const { rows } = await client.query<{ name: string; columns: string; key: string | null }>(
     `SELECT format('%I.%I', n.nspname, c.relname) AS name,
-            string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname) AS columns,
-            string_agg(quote_ident(a.attname) || '::text COLLATE "C"', ', ' ORDER BY a.attname)
+            string_agg(${value}, ', ' ORDER BY a.attname) AS columns,
+            string_agg(${value} || '::text COLLATE "C"', ', ' ORDER BY a.attname)
               FILTER (WHERE a.attnum = ANY (i.indkey)) AS key
        FROM pg_class c
        JOIN pg_namespace n ON n.oid = c.relnamespace
        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+       JOIN pg_type t ON t.oid = a.atttypid
        LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
       WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
         AND CASE WHEN $1::text[] IS NULL THEN n.nspname <> 'sluice' ELSE n.nspname = ANY ($1) END
         AND ($2::text[] IS NULL OR n.nspname || '.' || c.relname = ANY ($2))
       GROUP BY 1`,
-    [schemas ?? null, tables ?? null],
+    [schemas ?? null, tables ?? null, floats],
   );
   return new Map(
     rows.map(({ name, columns, key }) => {

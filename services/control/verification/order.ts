@@ -24,7 +24,19 @@ export interface ComparedTable {
 export type RowOrder = 'number' | 'text' | 'hash';
 
 const integers = new Set(['smallint', 'integer', 'bigint', 'oid']);
-const floats = new Set(['real', 'double precision']);
+
+/** Types that hold floats, with the functions that give their bytes; of arrays array_send does. */
+const floats: ReadonlyMap<string, string> = new Map([
+  ['real', 'float4send'],
+  ['double precision', 'float8send'],
+  ['point', 'point_send'],
+  ['line', 'line_send'],
+  ['lseg', 'lseg_send'],
+  ['box', 'box_send'],
+  ['path', 'path_send'],
+  ['polygon', 'poly_send'],
+  ['circle', 'circle_send'],
+]);
 
 export function rowOrder(table: ComparedTable): RowOrder {
   const keys = table.columns.filter(({ key }) => key);
@@ -60,8 +72,8 @@ function rowHash(columns: readonly string[]): string {
 
 function valueSql(table: ComparedTable, { name, type }: ComparedColumn): string {
   const column = quoteIdentifier(name);
-  if (!table.floatsAsBytes || !floats.has(type)) return column;
-  return `pg_catalog.${type === 'real' ? 'float4send' : 'float8send'}(${column})`;
+  const send = type.endsWith('[]') && floats.has(type.slice(0, -2)) ? 'array_send' : floats.get(type);
+  return table.floatsAsBytes && send !== undefined ? `pg_catalog.${send}(${column})` : column;
 }
 
 /** Negative, zero or positive, in the order that the server gave: `a` and `b` are the first columns, as COPY wrote them. */
