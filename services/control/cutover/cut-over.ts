@@ -3,6 +3,7 @@ import { SluiceError } from '../../../shared/errors.ts';
 import { connect } from '../../../shared/postgres/connection.ts';
 import { formatLsn } from '../../../shared/postgres/lsn.ts';
 import { restoreActions } from '../../../shared/postgres/suspended-actions.ts';
+import { failpoint } from '../../../shared/service/failpoint.ts';
 import type { Task } from '../../../shared/task/task.ts';
 import { hasBookkeeping, readDestinationState } from '../bookkeeping/destination-state.ts';
 import { SinkRequest } from '../bookkeeping/requests.ts';
@@ -66,10 +67,12 @@ async function run(
     : await checkLoaded(destination, task);
   onStep('setting sequences');
   const sequences = await setSequences(source, destination, task);
+  failpoint('cutover.after-sequences');
   onStep('creating what was held back');
   const objects = await createHeldBack(destination, task);
   onStep('putting back triggers and rules');
   await restoreActions(destination, { task: task.name, sink: task.sink.name });
+  failpoint('cutover.before-mark');
   await markCutOver(destination, task);
   return { done: true, fence, sequences, objects };
 }
@@ -87,6 +90,7 @@ async function finishStream(
   const fence = await emitFence(task);
   onStep?.(`fence set at ${formatLsn(fence)}; waiting until all before it is applied`);
   await request.ask('finish', fence);
+  failpoint('cutover.after-request');
   try {
     await request.reached(deadline, signal);
   } catch (error) {
