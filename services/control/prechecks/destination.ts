@@ -47,6 +47,30 @@ export const destinationServer = precheck({
   },
 });
 
+/** Columns that came with later versions are read through JSON: 15 brought the provider, 17 the locale's last name. */
+const collationSql = `SELECT concat_ws(' ', nullif(to_jsonb(d) ->> 'datlocprovider', 'c'),
+    coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', d.datcollate)) AS collation
+  FROM pg_catalog.pg_database d WHERE d.datname = current_database()`;
+
+export const destinationCollation = precheck({
+  name: 'collation of the databases',
+  look: async ({ source, destination }) => {
+    const [from, to] = await Promise.all([source.query(collationSql), destination.query(collationSql)]);
+    return { source: String(from.rows[0]?.collation), destination: String(to.rows[0]?.collation) };
+  },
+  judge: ({ source, destination }) =>
+    source === destination
+      ? []
+      : [
+          {
+            severity: 'warning',
+            code: 'PRECHECK_FAILED',
+            message: `the source database sorts text by ${source}, the destination by ${destination}`,
+            remedy: 'Values are the same; their order, and so partitions by ranges of text, may differ.',
+          },
+        ],
+});
+
 interface DestinationTable {
   readonly table: SourceTable;
   /** null: it does not exist. */

@@ -26,6 +26,7 @@ export const prechecks: readonly RunnablePrecheck[] = [
   tables.tablesLeftOut,
   destination.destinationVersion,
   destination.destinationServer,
+  destination.destinationCollation,
   destination.destinationUnused,
   destination.destinationTables,
   destination.destinationEmpty,
