@@ -134,7 +134,9 @@ class TableLoading {
   async #merge(): Promise<void> {
     if (this.#staged.size === 0) return;
     const { destination, replicaRole, log } = this.#options;
-    for (const { read, added } of await mergeTables(destination, replicaRole, [...this.#staged.values()])) {
+    const reads = [...this.#staged.values()];
+    // Nothing else touches the bookkeeping of tables meanwhile: it takes them in another order.
+    for (const { read, added } of await this.#exclusively(() => mergeTables(destination, replicaRole, reads))) {
       const kept = read.totals.rows - added;
       log.info({ table: tableKey(read.table), added: Number(added), kept: Number(kept) }, 'rows merged into the table');
     }
