@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 import { filesUnderTest } from './test/versions/core.ts';
 
-const seconds = (count: number) => count * 1000;
+/** TEST_PATIENCE: times are multiplied by it, where everything is slower. */
+const seconds = (count: number) => count * 1000 * Number(process.env['TEST_PATIENCE'] ?? 1);
 
 /** Projects with real servers, one after the other: their files share the servers, two files at a time. */
 function onServers(

@@ -16,7 +16,7 @@ const run = new URL('run.ts', import.meta.url).pathname;
 for (const [name, tuning] of Object.entries(variants)) {
   if (only !== undefined && !name.includes(only)) continue;
   process.stdout.write(`\n== ${name}: ${JSON.stringify(tuning)}\n`);
-  const env = { ...process.env, [TUNING_VARIABLE]: JSON.stringify(tuning) };
+  const env = { ...process.env, [TUNING_VARIABLE]: JSON.stringify(tuning), TEST_PATIENCE: '4' };
   const { status } = spawnSync(process.execPath, ['--import', 'tsx', run, ...projects, ...argv], {
     env,
     stdio: 'inherit',

@@ -8,12 +8,15 @@ export interface EventuallyOptions {
   readonly what?: string;
 }
 
+/** Variants and slow machines take longer: all times are multiplied by it. */
+const patience = Number(process.env['TEST_PATIENCE'] ?? 1);
+
 /** Waits until the condition neither throws nor gives false; then gives what it gave. */
 export async function eventually<T>(
   condition: () => T | Promise<T>,
   { timeoutMs = 60_000, intervalMs = 50, what = 'the condition' }: EventuallyOptions = {},
 ): Promise<Exclude<T, false>> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = Date.now() + timeoutMs * patience;
   for (;;) {
     let failure: unknown;
     try {
@@ -22,7 +25,8 @@ export async function eventually<T>(
     } catch (error) {
       failure = error;
     }
-    if (Date.now() > deadline) throw new Error(`${what} did not hold within ${timeoutMs} ms`, { cause: failure });
+    if (Date.now() > deadline)
+      throw new Error(`${what} did not hold within ${timeoutMs * patience} ms`, { cause: failure });
     await delay(intervalMs);
   }
 }
