@@ -292,6 +292,10 @@ export const errorCatalogue = {
     'Stop it, then run sluice release again.',
     ExitCode.failed,
   ),
+  DESTINATION_OBJECT_MISNAMED: stop(
+    'A value of a reg* type names an object that was gone at the source: its number means another object here.',
+    'Correct the named row at the source (- or 0 names nothing), or leave its table out, release the task and start a new one.',
+  ),
   DESTINATION_CUT_OVER: stop(
     'The task was cut over: the destination is the live database now.',
     'Nothing is to be done; release the task when it is no longer needed.',

@@ -38,6 +38,39 @@ test('change by change, under sessions with odd settings at both ends', { timeou
   expect(sink).toMatch(/applied change by change/);
 });
 
+/** By its name it would be the same object; by its number another one, or none. */
+test('a number where a name should be stops the sink, from the snapshot and from the stream', async () => {
+  await using ctx = await testContext();
+  await ctx.source.query(`CREATE TABLE named (id int PRIMARY KEY, one regclass, many regtype[]);
+    CREATE TABLE gone (); INSERT INTO named VALUES (1, 'pg_class', '{integer}'), (2, 'gone', NULL); DROP TABLE gone`);
+  await using capture = startCapture(ctx);
+  await using refusing = startSink(ctx);
+  expect((await refusing.exit()).code).not.toBe(0);
+  expect(refusing.output).toMatch(
+    /DESTINATION_OBJECT_MISNAMED: chunk 0 of "public"."named", row 2: column one .*: \d+/,
+  );
+  capture.signal('SIGTERM');
+  await capture.exit();
+});
+
+test('an object that is not there stops the sink, naming the row, until it is made', async () => {
+  await using ctx = await testContext();
+  await ctx.source.query(`CREATE TABLE named (id int PRIMARY KEY, one regprocedure, many regtype[])`);
+  await using capture = startCapture(ctx);
+  await using first = startSink(ctx);
+  await streaming(ctx, [capture, first]);
+  const made = 'CREATE FUNCTION public.late(int) RETURNS int LANGUAGE sql AS $$SELECT 1$$';
+  await ctx.source.query(`${made}; INSERT INTO named VALUES (1, 'public.late(int)', '{integer}')`);
+  expect((await first.exit()).code).not.toBe(0);
+  expect(first.output).toMatch(/DESTINATION_ROW_REFUSED: "public"."named" key id=1.*late/);
+  await ctx.destination.query(made);
+  await using second = startSink(ctx);
+  await expectCaughtUp(ctx, [capture, second]);
+  await ctx.source.query(`INSERT INTO named VALUES (3, NULL, ARRAY['text'::regtype, 4000000000::oid::regtype])`);
+  expect((await second.exit()).code).not.toBe(0);
+  expect(second.output).toMatch(/DESTINATION_OBJECT_MISNAMED: "public"."named" key id=3.*column many .*: 4000000000/);
+});
+
 /** Gives what the sink wrote. */
 async function expectUnchanged(
   ctx: TestContext,

@@ -37,9 +37,11 @@ export interface ChangeStreamOptions {
 
 const BATCH_BYTES = 8 * 1024 * 1024;
 /** Bytes received and not yet counted, at which the socket is left unread. */
-const IN_FLIGHT_BYTES = 32 * 1024 * 1024;
+const IN_FLIGHT_BYTES = 12 * 1024 * 1024;
 /** What a decoded event takes beside the bytes of its message. */
 const EVENT_OVERHEAD = 512;
+/** And each of its columns. */
+const COLUMN_OVERHEAD = 32;
 /** Time in which small transactions gather into one batch, while nothing else is being published. */
 const GATHER_MILLISECONDS = 5;
 const LOOK_MILLISECONDS = 1_000;
@@ -116,7 +118,8 @@ export class ChangeStream implements WalReceiver {
   message(lsn: Lsn, bytes: Buffer, start: number): void {
     this.#heardAt = performance.now();
     const message = this.#decoder.decode(bytes, start);
-    const size = bytes.length + EVENT_OVERHEAD;
+    const columns = 'relation' in message ? message.relation.columns.length : 0;
+    const size = bytes.length + EVENT_OVERHEAD + columns * COLUMN_OVERHEAD;
     if (this.#loggedTruncates === null) this.#assembler.take(message, lsn, size);
     else for (const one of this.#loggedTruncates.translate(message)) this.#assembler.take(one, lsn, size);
     if (this.#builder.fence > this.#fence) {

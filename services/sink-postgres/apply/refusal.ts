@@ -6,11 +6,20 @@ import { formatLsn } from '../../../shared/postgres/lsn.ts';
 import type { AppliedPosition } from '../bookkeeping/position.ts';
 import { type Destination, destinationFailure } from '../bookkeeping/session.ts';
 
-/** Classes data exception and integrity violation, and a row that ON CONFLICT would touch twice. */
+/** An object that a value names: function, other object, schema; more than one function or operator of the name. */
+const nameStates = new Set(['42883', '42704', '3F000', '42725']);
+
+/**
+ * Classes data exception and integrity violation, a row that ON CONFLICT would touch twice, and a value that names
+ * what is not there.
+ */
 export function isOfTheData(error: unknown): boolean {
   if (isSluiceError(error)) return false;
   const state = sqlstate(error);
-  return state !== undefined && (state.startsWith('22') || state.startsWith('23') || state === '21000');
+  return (
+    state !== undefined &&
+    (state.startsWith('22') || state.startsWith('23') || state === '21000' || nameStates.has(state))
+  );
 }
 
 /** Undefined table and undefined column. */

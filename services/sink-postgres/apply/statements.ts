@@ -81,10 +81,13 @@ export interface Alteration {
   readonly after: Tuple;
 }
 
+/** Beyond it old and new values do not fit into one row of a query (1,664 columns). */
+const MOST_PAIRED_COLUMNS = 800;
+
 /** As removeRows, but each row is updated where it stands: columns that only the destination has keep their values. */
 export function alterRows(target: Target, rows: readonly Alteration[]): Statement | null {
   const { written } = target;
-  if (written.length === 0) return null;
+  if (written.length === 0 || written.length > MOST_PAIRED_COLUMNS) return null;
   const source = pairSource(target, rows);
   if (!source) return null;
   const more = written.map((index) => `, ${source.after(index)} AS n${index}`).join('');

@@ -1,9 +1,12 @@
 import type pg from 'pg';
-import type { ChangeEvent, TableShape } from '../../../shared/envelope/change-event.ts';
+import type { ChangeEvent, TableShape, Tuple } from '../../../shared/envelope/change-event.ts';
 import type { SnapshotIdentity } from '../../../shared/envelope/manifest.ts';
 import { isSeenBy } from '../../../shared/envelope/skip-rule.ts';
 import { type TableName, tableKey } from '../../../shared/postgres/identifiers.ts';
+import { checkNamed, readNamingColumns } from '../names/naming-columns.ts';
+import type { NamingType } from '../names/naming-type.ts';
 import { readDestinationTable } from './destination-catalog.ts';
+import { placeOf } from './refusal.ts';
 
 import { type DestinationTable, makeTarget, type Target } from './target.ts';
 
@@ -23,6 +26,8 @@ export class TableTargets {
   readonly #concern: Concern;
   readonly #tables = new Map<string, DestinationTable>();
   readonly #targets = new Map<TableShape, Target>();
+  /** Columns that name objects, of shapes that have some. */
+  readonly #naming = new Map<TableShape, readonly { index: number; column: string; type: NamingType }[]>();
   readonly #snapshots = new Map<TableShape, SnapshotIdentity | null>();
 
   /** `client`: its session reads the catalog; not the one that applies, which may be in a transaction. */
@@ -46,6 +51,7 @@ export class TableTargets {
         // Before anything is asked of the destination: what the read saw may have columns of other types.
         if (this.#isSeen(event)) continue;
         if (!this.#targets.has(event.shape)) await this.#prepare(event.shape);
+        if (event.after !== null) this.#checkNames(event, event.after);
       }
       relevant.push(event);
     }
@@ -82,8 +88,21 @@ export class TableTargets {
     return snapshot !== null && isSeenBy(snapshot, transaction);
   }
 
+  #checkNames(event: ChangeEvent, row: Tuple): void {
+    for (const { index, column, type } of this.#naming.get(event.shape) ?? []) {
+      const text = row[index];
+      if (typeof text === 'string') checkNamed({ column, type, text, place: () => placeOf(event) });
+    }
+  }
+
   async #prepare(shape: TableShape): Promise<void> {
     this.#targets.set(shape, makeTarget(shape, await this.#table(shape)));
+    const naming = await readNamingColumns(this.#client, shape);
+    const named = shape.columns.flatMap(({ name: column }, index) => {
+      const type = naming.get(column);
+      return type ? [{ index, column, type }] : [];
+    });
+    if (named.length > 0) this.#naming.set(shape, named);
   }
 
   async #table(table: TableName): Promise<DestinationTable> {

@@ -17,11 +17,13 @@ export interface TakenTopics {
 
 export interface ReadBatch {
   readonly events: ChangeEvent[];
-  /** Of the records' values: about what the events hold in memory. */
+  /** About what the events hold in memory. */
   readonly bytes: number;
 }
 
 const TURN_MS = 10;
+/** Of a value in memory, beside its text. */
+const COLUMN_OVERHEAD = 32;
 
 /** Reads the events that batches list, and believes nothing that the manifest does not say. */
 export class SegmentReader {
@@ -78,7 +80,9 @@ export class SegmentReader {
       const records = logs.take(segment);
       checkSegment(segment, records);
       for (const { value } of records) bytes += value?.length ?? 0;
-      decoded.push(await this.#decode(batch, segment, records));
+      const events = await this.#decode(batch, segment, records);
+      bytes += events.length * (events[0]?.shape.columns.length ?? 0) * COLUMN_OVERHEAD;
+      decoded.push(events);
     }
     return { events: mergeSegments(batch, decoded, this.#taken === null), bytes };
   }

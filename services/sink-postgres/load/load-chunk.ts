@@ -6,10 +6,12 @@ import { CHUNK_HEADER, type ChunkHeader, decodeChunkHeader } from '../../../shar
 import { SluiceError } from '../../../shared/errors.ts';
 import type { FetchedRecord } from '../../../shared/kafka/interfaces.ts';
 import { sqlstate } from '../../../shared/postgres/failure.ts';
-import { quoteIdentifier, quoteTable, type TableName } from '../../../shared/postgres/identifiers.ts';
+import { quoteIdentifier, quoteTable, type TableName, tableKey } from '../../../shared/postgres/identifiers.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
 import { type Destination, destinationFailure } from '../bookkeeping/session.ts';
 import { claimChunk, writeRowKey } from '../bookkeeping/table-loads.ts';
+import { checkNamedRows } from '../names/copy-rows.ts';
+import { type NamingColumns, readNamingColumns } from '../names/naming-columns.ts';
 import { openStaging } from './staging.ts';
 
 /** The read that a chunk must belong to. */
@@ -24,6 +26,8 @@ export interface ExpectedRead {
 export interface LoadContext {
   readonly client: pg.Client;
   readonly destination: Destination;
+  /** Columns that name objects, of the tables met so far. */
+  readonly naming: Map<string, NamingColumns>;
 }
 
 /**
@@ -41,6 +45,7 @@ export async function loadChunk(context: LoadContext, record: FetchedRecord, rea
       await client.query('ROLLBACK');
       return;
     }
+    await checkNames(context, header, record);
     if (staging) {
       await openStaging(client, staging, { table, columns: header.columns });
       await writeRowKey(client, destination.identity, { table, key: header.key ?? [] });
@@ -73,6 +78,14 @@ function headerOf({ headers, offset }: FetchedRecord, read: ExpectedRead): Chunk
     );
   }
   return header;
+}
+
+async function checkNames({ client, naming: known }: LoadContext, header: ChunkHeader, record: FetchedRecord) {
+  const key = tableKey(header);
+  const naming = known.get(key) ?? (await readNamingColumns(client, header));
+  known.set(key, naming);
+  if (naming.size === 0 || record.value === null) return;
+  checkNamedRows(record.value, { columns: header.columns, naming, place: place(header) });
 }
 
 async function copy(

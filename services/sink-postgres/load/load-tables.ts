@@ -15,6 +15,7 @@ import {
 } from '../bookkeeping/table-loads.ts';
 import type { ManifestItem, ManifestLog } from '../consume/manifest-log.ts';
 import { checkSegment } from '../consume/segment-reader.ts';
+import type { NamingColumns } from '../names/naming-columns.ts';
 import { JobQueue } from './job-queue.ts';
 import { type ExpectedRead, loadChunk } from './load-chunk.ts';
 import { mergeTables } from './merge-tables.ts';
@@ -273,6 +274,7 @@ class TableLoading {
     const { kafka, destination, replicaRole, signal } = this.#options;
     let fetcher: Fetcher | null = null;
     let client: pg.Client | null = null;
+    const naming = new Map<string, NamingColumns>();
     try {
       fetcher = await kafka.fetcher();
       client = await openWriter(destination, { role: 'load', replicaRole });
@@ -281,7 +283,7 @@ class TableLoading {
         checkSegment(job.segment, records);
         for (const record of records) {
           if (signal.aborted) return;
-          await loadChunk({ client, destination }, record, job.read).catch((error: unknown) => {
+          await loadChunk({ client, destination, naming }, record, job.read).catch((error: unknown) => {
             throw inChunk(error, job, record.offset);
           });
         }

@@ -1,0 +1,86 @@
+import type pg from 'pg';
+import { SluiceError } from '../../../shared/errors.ts';
+import { quoteTable, type TableName } from '../../../shared/postgres/identifiers.ts';
+import { misnamed, type NamingType } from './naming-type.ts';
+
+/** Columns of a destination table that name objects, by name. */
+export type NamingColumns = ReadonlyMap<string, NamingType>;
+
+interface TypeRow {
+  oid: string;
+  name: string;
+  base: string;
+  element: string;
+  delimiter: string;
+  fields: string;
+}
+
+/** Every type that the table's columns are made of. */
+const typesSql = `
+  WITH RECURSIVE made_of(oid) AS (
+    SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT part.oid FROM made_of m JOIN pg_type t ON t.oid = m.oid CROSS JOIN LATERAL (
+      SELECT t.typbasetype AS oid WHERE t.typtype = 'd'
+      UNION ALL SELECT t.typelem WHERE t.typelem <> 0 AND t.typlen = -1
+      UNION ALL SELECT a.atttypid FROM pg_attribute a
+        WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) part
+  )
+  SELECT t.oid, CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname ELSE '' END AS name,
+    CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE 0 END AS base,
+    CASE WHEN t.typlen = -1 THEN t.typelem ELSE 0 END AS element, e.typdelim AS delimiter,
+    (SELECT coalesce(json_agg(a.atttypid::text ORDER BY a.attnum), '[]') FROM pg_attribute a
+      WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)::text AS fields
+  FROM made_of m JOIN pg_type t ON t.oid = m.oid LEFT JOIN pg_type e ON e.oid = t.typelem`;
+
+const columnsSql = `SELECT attname AS name, atttypid AS type FROM pg_attribute
+  WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`;
+
+export async function readNamingColumns(client: pg.Client, table: TableName): Promise<NamingColumns> {
+  const types = await client.query<TypeRow>(typesSql, [quoteTable(table)]);
+  const byOid = new Map(types.rows.map((row) => [row.oid, row]));
+  const columns = await client.query<{ name: string; type: string }>(columnsSql, [quoteTable(table)]);
+  const naming = new Map<string, NamingType>();
+  for (const { name, type } of columns.rows) {
+    const found = namingType(byOid, type);
+    if (found) naming.set(name, found);
+  }
+  return naming;
+}
+
+const namingNames = new Set([
+  ...['regclass', 'regcollation', 'regconfig', 'regdictionary', 'regnamespace', 'regoper', 'regoperator', 'regproc'],
+  ...['regprocedure', 'regrole', 'regtype'],
+]);
+
+function namingType(types: ReadonlyMap<string, TypeRow>, oid: string): NamingType | null {
+  const type = types.get(oid);
+  if (!type) return null;
+  if (namingNames.has(type.name)) return { kind: 'name' };
+  if (type.base !== '0') return namingType(types, type.base);
+  if (type.element !== '0') {
+    const of = namingType(types, type.element);
+    return of && { kind: 'array', of, delimiter: type.delimiter };
+  }
+  const fields = (JSON.parse(type.fields) as string[]).map((field) => namingType(types, field));
+  return fields.some((field) => field !== null) ? { kind: 'row', fields } : null;
+}
+
+export interface NamedValue {
+  readonly column: string;
+  readonly type: NamingType;
+  readonly text: string;
+  /** Table and row, for the message. */
+  readonly place: () => string;
+}
+
+/** @throws SluiceError DESTINATION_OBJECT_MISNAMED when the value would mean another object than at the source */
+export function checkNamed({ column, type, text, place }: NamedValue): void {
+  const found = misnamed(type, text);
+  if (found === null) return;
+  throw new SluiceError(
+    'DESTINATION_OBJECT_MISNAMED',
+    `${place()}: column ${column} names an object at the source by number only: ${found}`,
+    { context: { column } },
+  );
+}
