@@ -68,6 +68,11 @@ export class TcpProxy implements AsyncDisposable {
     return typeof address === 'object' ? (address?.port ?? 0) : 0;
   }
 
+  /** Connections that are open now. */
+  get open(): number {
+    return this.#links.size;
+  }
+
   get counts(): ProxyCounts {
     return { ...this.#counts };
   }

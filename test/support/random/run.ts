@@ -169,6 +169,9 @@ async function strike({ stage, migrate, log }: Scene, fault: Fault): Promise<voi
     case 'network': {
       const proxy = stage.proxy(fault.place);
       const met = ({ reset, halfClosed, blackHoled, slowed }: ProxyCounts) => reset + halfClosed + blackHoled + slowed;
+      // The registry is asked now and then only.
+      if (fault.place !== 'registry')
+        await eventually(() => proxy.open > 0, { what: `a connection to ${fault.place}` });
       const before = met(proxy.counts);
       proxy.begin(fault.fault);
       await delay(fault.milliseconds);
