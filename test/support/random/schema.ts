@@ -212,6 +212,7 @@ class TableMaker {
     this.#after.push(
       `ALTER TABLE ${parent.name} ADD ${back} ${typeOf(own)} REFERENCES ${this.#given.name} (${own.name}) DEFERRABLE INITIALLY DEFERRED`,
     );
+    this.#after.push(`CREATE INDEX ON ${parent.name} (${back})`);
     (parent.references as Reference[]).push({ name: back, table: this.#given.name, key: own.name });
   }
 
@@ -220,6 +221,7 @@ class TableMaker {
     this.#after.push(
       `ALTER TABLE ${this.#given.name} ADD ${name} ${typeOf(key)} REFERENCES ${table} (${key.name})${rule}`,
     );
+    this.#after.push(`CREATE INDEX ON ${this.#given.name} (${name})`);
     this.#references.push(reference);
   }
 

@@ -169,7 +169,7 @@ function copyText(value: string): string {
 
 /** More than one batch of capture now and then; what it inserted before goes. */
 const bulk: Step = async (client, random, table) => {
-  const rows = random.chance(0.3) ? random.integer(4_000, 12_000) : random.integer(50, 1_000);
+  const rows = random.chance(0.2) ? random.integer(4_000, 8_000) : random.integer(50, 1_000);
   const row = rowOf({ ...table, references: [] }, random, `(${freshNumber(random)} + g)`);
   await client.query(`DELETE FROM ${table.name} WHERE (tableoid, ctid) IN
     (SELECT tableoid, ctid FROM ${table.name} OFFSET 300)`);
@@ -246,6 +246,8 @@ export class GeneratedWork implements ClientWork {
 
   /** What a lost connection left: a prepared transaction is committed, and the ledger says whether the last one was. */
   async begin(client: pg.Client): Promise<void> {
+    // What a client left prepared that is not there any more must not block the others for ever.
+    await client.query("SET lock_timeout = '5s'");
     const left = 'SELECT gid FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, $1)';
     const { rows } = await client.query<{ gid: string }>(left, [`client ${this.#client} `]);
     for (const { gid } of rows) await client.query(`COMMIT PREPARED '${gid}'`);
