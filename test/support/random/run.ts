@@ -110,16 +110,19 @@ interface Scene {
   readonly migrate: Migrate;
   readonly log: (line: string) => void;
   readonly points: Points;
+  /** Of the round: what a migrate is started with. */
+  arm?: () => Readonly<Record<string, string>>;
   /** Applied when the first fault met the stream. */
   before?: bigint | undefined;
 }
 
 async function play(scene: Scene, { pauseMilliseconds, fault, failpoints, settles }: Round, index: number) {
   const { ctx, migrate, log, points } = scene;
-  await migrate.ensure(() => {
+  scene.arm = () => {
     log(`migrate is started ${failpoints}`);
     return failpoints ? points.arm(failpoints) : {};
-  });
+  };
+  await migrate.ensure(scene.arm);
   log(`round ${index}: after ${pauseMilliseconds} ms ${describeFault(fault)}`);
   await delay(pauseMilliseconds);
   await strike(scene, fault);
@@ -190,12 +193,12 @@ async function gone(pid: number): Promise<void> {
 /** Waits until more is applied than now. */
 async function progress(scene: Scene): Promise<void> {
   const { ctx, migrate } = scene;
-  await migrate.ensure();
+  await migrate.ensure(scene.arm);
   const now = await position(ctx);
   const began = Date.now();
   await eventually(
     async () => {
-      await migrate.ensure();
+      await migrate.ensure(scene.arm);
       return (await position(ctx)) > now;
     },
     { timeoutMs: PATIENCE_MS, what: 'more being applied', intervalMs: 100 },
