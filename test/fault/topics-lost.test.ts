@@ -103,7 +103,7 @@ test('topics deleted while both services run', async () => {
   await expectStop(ctx, sink, {
     service: 'sink',
     code: 'KAFKA_TOPIC_MISSING',
-    says: /manifest\/0.*; applied was up to position 1/,
+    says: /manifest.*; applied was up to .*position 1/,
   });
   await expectSinkStops(ctx, 'KAFKA_TOPIC_MISSING', /manifest is gone; applied was up to offset \d+, position 1, LSN/);
   const says = /slot \w+ exists, the manifest knows nothing of it/;
