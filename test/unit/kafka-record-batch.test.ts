@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { crc32c } from '@node-rs/crc32';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { compressBatch } from '../../shared/kafka/compression.ts';
 import type { OutgoingRecord } from '../../shared/kafka/interfaces.ts';
 import { batchRounds, groupBySize } from '../../shared/kafka/outgoing.ts';
 import {
@@ -51,6 +53,21 @@ describe('a record batch', () => {
         expect(batchAt(batch.subarray(0, -1), 0)).toBeNull();
       }),
     );
+  });
+
+  test('compressed comes back as it was, and another implementation reads it; what gains little stays as it is', async () => {
+    const records = [{ key: 'k', value: Buffer.from('0123456789abcdef'.repeat(1000)) }];
+    const plain = encodeRecordBatch(records, 1n);
+    const compressed = await compressBatch(plain);
+    expect(compressed.length).toBeLessThan(plain.length / 2);
+    expect(batchAt(compressed, 0)?.end).toBe(compressed.length);
+    expect(decodeBatch(compressed, 0, all)).toEqual(decodeBatch(plain, 0, all));
+    const { records: read } = await decodeByKafkajs(new Decoder(Buffer.from(compressed)));
+    expect(read[0].value).toEqual(records[0]!.value);
+    compressed[compressed.length - 1]! ^= 1;
+    expect(() => decodeBatch(compressed, 0, all)).toThrow(/checksum/);
+    const random = encodeRecordBatch([{ key: null, value: randomBytes(10_000) }], 1n);
+    expect(await compressBatch(random)).toBe(random);
   });
 
   test('is what another implementation reads', async () => {

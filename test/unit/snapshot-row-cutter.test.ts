@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { OversizedRow } from '../../services/capture/snapshot/oversized-row.ts';
 import { RowCutter } from '../../services/capture/snapshot/row-cutter.ts';
 
 /** Rows as COPY text: no newline byte inside. */
@@ -58,4 +59,15 @@ test('a row larger than the target is not cut', () => {
     rows: 1,
   });
   expect(cutter.size).toBe('next'.length);
+});
+
+test('a row that is too large is measured, and its key kept, however it is cut up', () => {
+  fc.assert(
+    fc.property(pieces, (sizes) => {
+      const text = Buffer.from(`${'x'.repeat(50)}\tsecond\t17\t\\N\nnext\trow\n`);
+      const row = new OversizedRow([1, 2, 3]);
+      for (const piece of cutUp(text, sizes)) if (row.push(piece)) break;
+      expect({ bytes: row.bytes, key: row.key }).toEqual({ bytes: 63, key: '["second","17",null]' });
+    }),
+  );
 });
