@@ -90,7 +90,7 @@ export function taskArgumentList(given: TaskArguments): string[] {
   for (const option of taskOptions) {
     const value = given[optionName(option)];
     const values = Array.isArray(value) ? value.map(String) : value === undefined ? [] : [String(value)];
-    for (const one of values) list.push(`--${flagName(option)}=${one.replaceAll(',', option.list ? '\\,' : ',')}`);
+    for (const one of values) list.push(`--${flagName(option)}=${option.list ? one.replace(/[\\,]/g, '\\$&') : one}`);
   }
   return list;
 }
@@ -148,10 +148,13 @@ function lay(definition: Record<string, unknown>, option: TaskOption, value: unk
   place[last] = value;
 }
 
-/** `a,b` and repeated options alike; `\,` is a comma of a name. */
+/** `a,b` and repeated options alike; `\,` is a comma of a name, `\\` a backslash, which any other character leaves alone. */
 function collect(text: string, earlier: readonly string[] | undefined): string[] {
-  const parts = text.match(/(?:\\.|[^\\,])+/g) ?? [];
-  return [...(earlier ?? []), ...parts.map((part) => part.replaceAll('\\,', ',').trim()).filter((part) => part !== '')];
+  const parts = text.match(/(?:\\[\\,]|[^,])+/g) ?? [];
+  return [
+    ...(earlier ?? []),
+    ...parts.map((part) => part.replace(/\\([\\,])/g, '$1').trim()).filter((part) => part !== ''),
+  ];
 }
 
 function flagName(option: TaskOption): string {

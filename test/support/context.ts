@@ -24,9 +24,9 @@ export interface TestContext extends AsyncDisposable {
 
 /**
  * `await using ctx = await testContext()`; servers other than the shared ones for tests that break them.
- * At the end slots, databases and topics of the test are removed.
+ * `suffix` ends the names of both databases. At the end slots, databases and topics of the test are removed.
  */
-export async function testContext(servers: Partial<ServerAddresses> = {}): Promise<TestContext> {
+export async function testContext(servers: Partial<ServerAddresses> = {}, suffix = ''): Promise<TestContext> {
   const { source, destination, brokers, registry } = { ...inject('servers'), ...servers };
   const task = `t${Date.now().toString(36)}-${randomBytes(4).toString('hex')}`;
   const name = task.replace('-', '_');
@@ -41,8 +41,8 @@ export async function testContext(servers: Partial<ServerAddresses> = {}): Promi
       task,
       brokers,
       registry,
-      source: await TestDatabase.create({ ...atSource, name: `source_${name}` }),
-      destination: await TestDatabase.create({ ...atDestination, name: `destination_${name}` }),
+      source: await TestDatabase.create({ ...atSource, name: `source_${name}${suffix}` }),
+      destination: await TestDatabase.create({ ...atDestination, name: `destination_${name}${suffix}` }),
       defer: (step) => cleanup.defer(step),
       anotherSource: () => TestDatabase.create({ ...atSource, name: `source${++sources}_${name}` }),
       anotherDestination: () => TestDatabase.create({ ...atDestination, name: `destination${++destinations}_${name}` }),

@@ -35,7 +35,7 @@ export class TestDatabase {
   /** A database that is there already. */
   static at({ server, name, cleanup }: Omit<CreateOptions, 'drops'>): TestDatabase {
     const url = new URL(server);
-    url.pathname = `/${name}`;
+    url.pathname = `/${encodeURIComponent(name)}`;
     const database = new TestDatabase(name, url.toString());
     cleanup.defer(() => database.disconnect());
     return database;

@@ -68,9 +68,10 @@ describe('parseTaskArguments', () => {
   });
 
   it('gives a child process the same task', async () => {
-    const argv = [...ends, ...kafka, '--include-table', 'a.b,c."d\\,e"', '--name', 'shop'];
+    const argv = [...ends, ...kafka, '--include-table', 'a.b,c."d\\,e",f."g\\h\\\\\\,i\\"', '--name', 'shop'];
     const given: TaskArguments = addTaskOptions(new Command()).parse(argv, { from: 'user' }).opts();
     const again: TaskArguments = addTaskOptions(new Command()).parse(taskArgumentList(given), { from: 'user' }).opts();
     expect(await readDefinition(again)).toEqual(await readDefinition(given));
+    expect(given['includeTable']).toEqual(['a.b', 'c."d,e"', 'f."g\\h\\,i\\"']);
   });
 });

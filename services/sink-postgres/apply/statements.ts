@@ -205,13 +205,20 @@ export function insertInto(target: Target): string {
 
 export function onConflict(target: Target, overwrites: boolean): string {
   if (!target.arbiter) return '';
-  const rest = target.written.filter((index) => !target.key.includes(index)).map((index) => name(target, index));
+  const rest = target.written.filter((index) => !staysEqual(target, index)).map((index) => name(target, index));
   const action =
     overwrites && rest.length > 0
       ? `DO UPDATE SET ${rest.map((column) => `${column} = EXCLUDED.${column}`).join(', ')}`
       : 'DO NOTHING';
   return ` ON CONFLICT (${target.key.map((index) => name(target, index)).join(', ')}) ${action}`;
 }
+
+/** Equal integers are the same; other keys may be equal and written otherwise: 1.0 and 1.00, citext. */
+function staysEqual({ key, columns }: Target, index: number): boolean {
+  return key.includes(index) && integers.has(columns[index]!.type);
+}
+
+const integers = new Set(['smallint', 'integer', 'bigint']);
 
 function keyEquals(target: Target, column: (index: number) => string): string {
   return target.key.map((index, i) => `t.${name(target, index)} ${target.equals[i]} ${column(index)}`).join(' AND ');

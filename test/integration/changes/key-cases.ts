@@ -59,6 +59,7 @@ export const keyCases: readonly ChangeCase[] = [
       CREATE TABLE k_range (id numrange PRIMARY KEY, v text);
       CREATE TABLE k_mixed (n numeric, c citext, m mood, d code, v text, PRIMARY KEY (n, c, m, d));
       CREATE TABLE k_jsonb (id jsonb PRIMARY KEY, v text);
+      CREATE TABLE met (id citext, n numeric, i int, v text, PRIMARY KEY (id, n, i));
       INSERT INTO k_numeric VALUES (1.0, 'a'), (2, 'b'), ('NaN', 'c');
       INSERT INTO k_citext VALUES ('Ab', 'a'), ('cd', 'b');
       INSERT INTO k_float VALUES (0, 0, 'a'), ('-Infinity', 1, 'b'), (1e-300, 1e-30, 'c');
@@ -72,7 +73,9 @@ export const keyCases: readonly ChangeCase[] = [
       INSERT INTO k_range VALUES ('[1.0,2)', 'a'), ('empty', 'b');
       INSERT INTO k_mixed VALUES (1.0, 'Ab', 'so so', 1, 'a'), (2, 'cd', 'happy', 2, 'b');
       INSERT INTO k_jsonb VALUES ('{"a": 1.0}', 'a'), ('[]', 'b')`,
+    atDestination: `INSERT INTO equal_texts.met VALUES ('ABC', 1.0, 1, 'of somebody else')`,
     changes: [
+      `INSERT INTO met VALUES ('abc', 1.00, 1, 'overwrites')`,
       ...[
         ['k_numeric', '1.0', '1.00', '1.000', '7.70'],
         ['k_citext', "'Ab'", "'aB'", "'AB'", "'zZ'"],
