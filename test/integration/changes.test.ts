@@ -3,6 +3,7 @@ import { expectEqualDatabases } from '../support/compare.ts';
 import { type TestContext, testContext } from '../support/context.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
+import { lsnOf } from '../support/manifest-log.ts';
 import { expectSoundTopics } from '../support/manifest-reader.ts';
 import type { SluiceProcess } from '../support/processes.ts';
 import { applied, fenceAt, startCapture, startSink } from '../support/sink-scenario.ts';
@@ -84,24 +85,23 @@ describe(`changes, with ${partitions} partitions a topic`, () => {
     }
   }
 
-  test.each(cases.map((each) => [each.name, each] as const))('%s', async (name, { changes, schemas = [name] }) => {
+  test.each(cases.map((each) => [each.name, each] as const))('%s', async (name, each) => {
     await hold();
-    const fence = await make(changes, name)
-      .then(() => fenceAt(ctx))
+    const followed = await make(each.changes, name)
+      .then(async () => applied(following, await fenceAt(ctx), { sink: 'following', running }))
       .finally(release);
-    const positions = [
-      await applied(following, fence, { sink: 'following', running }),
-      await applied(ctx.destination, fence, { running }),
-    ];
-    const tables = await tablesOf(schemas);
+    const together = await applied(ctx.destination, lsnOf(followed['lsn'] ?? ''), { running });
+    const tables = await tablesOf(each.schemas ?? [name]);
     expect(await expectEqualDatabases(ctx.source.url, ctx.destination.url, { tables })).toBeGreaterThan(0);
-    await expectEqualDatabases(ctx.source.url, following.url, {
-      tables: tables.filter((table) => !table.endsWith('.not_taken')),
+    const taken = tables.filter((table) => !table.endsWith('.not_taken'));
+    await expectEqualDatabases(ctx.source.url, following.url, { tables: taken });
+    expect({ followed: followed['conflicts'], together: together['conflicts'] }).toEqual({
+      followed: '0',
+      together: '0',
     });
-    expect(
-      positions.map(({ conflicts }) => conflicts),
-      'conflicts',
-    ).toEqual(['0', '0']);
+    if (!each.afterwards) return;
+    const [sql, value] = each.afterwards;
+    expect([await ctx.destination.value(sql), await following.value(sql)]).toEqual([value, value]);
   });
 
   async function hold(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Breakage } from './breakage.ts';
+import { changeBreakages } from './change-breakages.ts';
 import { faults } from './fault-breakages.ts';
 
 const fold = (name: string) => ({ file: 'test/unit/fold.test.ts', name });
@@ -309,4 +310,5 @@ export const breakages: readonly Breakage[] = [
   ...values,
   ...connections,
   ...faults,
+  ...changeBreakages,
 ];

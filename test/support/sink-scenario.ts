@@ -61,11 +61,17 @@ export function firstApplied(database: TestDatabase): Promise<bigint> {
   return eventually(position, { timeoutMs: 120_000, what: 'a first change being applied' });
 }
 
+interface AppliedOptions {
+  readonly sink?: string;
+  readonly running?: readonly SluiceProcess[];
+  readonly timeoutMs?: number;
+}
+
 /** Waits until all that commits below the fence is applied; fails at once when one of the processes ends. */
 export async function applied(
   database: TestDatabase,
   fence: bigint,
-  { sink = 'main', running = [] }: { sink?: string; running?: readonly SluiceProcess[] } = {},
+  { sink = 'main', running = [], timeoutMs = 120_000 }: AppliedOptions = {},
 ): Promise<Row> {
   const position = await eventually(
     async () => {
@@ -74,7 +80,7 @@ export async function applied(
       const row = await appliedPosition(database, sink);
       return lsnOf(row['lsn'] ?? '0/0') >= fence ? row : false;
     },
-    { what: `sink ${sink} applying up to the fence`, timeoutMs: 120_000, intervalMs: 100 },
+    { what: `sink ${sink} applying up to the fence`, timeoutMs, intervalMs: 100 },
   );
   if (position instanceof Error) throw position;
   return position;

@@ -15,4 +15,6 @@ export interface ChangeCase {
   /** Run at the destinations when the stream has begun. */
   readonly atDestination?: string;
   readonly changes: readonly Change[];
+  /** A query at the destinations, and the value that it gives afterwards. */
+  readonly afterwards?: readonly [sql: string, value: string];
 }

@@ -42,6 +42,7 @@ export const truncateCases: readonly ChangeCase[] = [
       `INSERT INTO a VALUES (11); TRUNCATE a, other RESTART IDENTITY; INSERT INTO a VALUES (1), (12)`,
       'UPDATE a SET n = n + 10',
     ],
+    afterwards: ['SELECT count(*) FROM truncates_below_extra.extra', '1'],
   },
   {
     name: 'truncates_of_trees',
