@@ -91,7 +91,7 @@ describe(`changes, with ${partitions} partitions a topic`, () => {
     const followed = await make(each.changes, name)
       .then(async () => applied(following, await fenceAt(ctx), { sink: 'following', running }))
       .finally(release);
-    const together = await applied(ctx.destination, lsnOf(followed['lsn'] ?? ''), { running });
+    await applied(ctx.destination, lsnOf(followed['lsn'] ?? ''), { running });
     const tables = await tablesOf(each.schemas ?? [name]);
     expect(await expectEqualDatabases(ctx.source.url, ctx.destination.url, { tables })).toBeGreaterThan(0);
     const taken = tables.filter((table) => !table.endsWith('.not_taken'));
