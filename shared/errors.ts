@@ -249,9 +249,9 @@ export const errorCatalogue = {
     "Use a destination of the source's major version or a later one.",
     ExitCode.findings,
   ),
-  DESTINATION_TABLE_EXISTS: stop(
-    'A selected table exists at the destination already.',
-    'Drop it, or choose another database, or run without the schema migration type.',
+  DESTINATION_OBJECT_EXISTS: stop(
+    'Selected objects exist at the destination already.',
+    'Drop them, choose another database, keep them with existing: ignore, or run without the schema migration type.',
     ExitCode.findings,
   ),
   DESTINATION_TABLE_NOT_EMPTY: stop(
@@ -264,8 +264,8 @@ export const errorCatalogue = {
     'Release the task with its topics, empty the destination and start a new task.',
   ),
   DESTINATION_OBJECT_FAILED: stop(
-    'An object could not be created at the destination.',
-    "Read the server's message; after the cause is removed, start the task again.",
+    'Objects that the task cannot go on without could not be created at the destination.',
+    "Read the server's messages; after the cause is removed, start the task again, or leave the tables out.",
   ),
   DESTINATION_TABLE_MISSING: stop(
     'A table or column that the changes need is missing at the destination.',

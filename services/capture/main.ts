@@ -1,8 +1,10 @@
 import { runService } from '../../shared/service/run.ts';
 import { parseTaskArguments } from '../../shared/task/arguments.ts';
 import { runCaptureService } from './run-capture.ts';
+import { describeSchema } from './schema/describe-schema.ts';
 
 await runService(async (signal) => {
-  const { task, flags } = await parseTaskArguments(process.argv.slice(2), ['take-over']);
-  await runCaptureService(task, { takeOver: flags.has('take-over') }, signal);
+  const { task, flags } = await parseTaskArguments(process.argv.slice(2), ['take-over', 'describe-schema']);
+  if (flags.has('describe-schema')) await describeSchema(task, process.stdout);
+  else await runCaptureService(task, { takeOver: flags.has('take-over') }, signal);
 });

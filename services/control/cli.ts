@@ -54,6 +54,17 @@ function addRunning(program: Command): void {
     [until, noPrecheck, takeOver, json],
     async (options) => (await import('./commands/migrate.ts')).migrate(options),
   );
+  const dryRun: Switch = {
+    flags: '--dry-run',
+    help: 'write the SQL in order to stdout; needs neither Kafka nor destination',
+  };
+  taskCommand(
+    program,
+    'schema',
+    'migrate the schema only, and report what became of each object',
+    [dryRun, noPrecheck, json],
+    async (options) => (await import('./commands/schema.ts')).schema(options),
+  );
   taskCommand(program, 'capture', 'run the capture service alone: source to Kafka', [takeOver], async (options) =>
     (await import('./commands/service.ts')).runAlone('capture', options),
   );
@@ -69,8 +80,13 @@ function addWatching(program: Command): void {
   taskCommand(program, 'precheck', 'look for what would keep the task from running', [json], async (options) =>
     (await import('./commands/precheck.ts')).precheck(options),
   );
-  taskCommand(program, 'status', 'phase, progress, positions, lag, what waits for what', [json], async (options) =>
-    (await import('./commands/status.ts')).status(options),
+  const objects: Switch = { flags: '--objects', help: 'every schema object and what became of it' };
+  taskCommand(
+    program,
+    'status',
+    'phase, progress, positions, lag, what waits for what',
+    [objects, json],
+    async (options) => (await import('./commands/status.ts')).status(options),
   );
   taskCommand(
     program,

@@ -5,17 +5,22 @@ import type { SchemaSection } from '../../shared/envelope/schema-object.ts';
 import type { Kafka } from '../../shared/kafka/interfaces.ts';
 import { quoteTable, type TableName, tableKey } from '../../shared/postgres/identifiers.ts';
 import { restoreActions } from '../../shared/postgres/suspended-actions.ts';
+import { createSection } from '../../shared/schema-objects/create-section.ts';
+import { describeObject, hasObjects } from '../../shared/schema-objects/stored-objects.ts';
+import { failpoint } from '../../shared/service/failpoint.ts';
 import type { Logger } from '../../shared/service/logger.ts';
 import type { Task } from '../../shared/task/task.ts';
-import { hasObjects, storeObjects } from './bookkeeping/objects.ts';
 import { type Destination, destinationFailure, openSession } from './bookkeeping/session.ts';
 import { type Phase, writePhase } from './bookkeeping/sink-status.ts';
 import { readTableLoads } from './bookkeeping/table-loads.ts';
 import { type ManifestHistory, ManifestLog } from './consume/manifest-log.ts';
 import { loadTables } from './load/load-tables.ts';
-import { requireTables } from './schema/conflicts.ts';
-import { createObjects } from './schema/create-objects.ts';
-import { objectsFor, readSchemaObjects } from './schema/schema-objects.ts';
+import { checkExistingTables } from './schema/existing-tables.ts';
+import { refuseMissingTables } from './schema/missing-tables.ts';
+import { objectsOfTables } from './schema/objects-of-tables.ts';
+import { requireTables } from './schema/required-tables.ts';
+import { readSchemaObjects } from './schema/schema-objects.ts';
+import { storeNewObjects } from './schema/store-objects.ts';
 
 /** What the stages of one attempt share. */
 export interface StageContext {
@@ -33,7 +38,7 @@ export interface StageContext {
 
 /** Before any row: the objects of section pre-data, or that what is not migrated is there already. */
 export async function schemaStage(context: StageContext): Promise<void> {
-  const { task, control, destination, history, takes } = context;
+  const { task, control, destination, history, takes, signal } = context;
   if (!task.types.has('schema')) {
     await requireTables(control, (history.state.epoch?.tables ?? []).filter(takes));
     return;
@@ -42,11 +47,15 @@ export async function schemaStage(context: StageContext): Promise<void> {
   if (!(await hasObjects(control, destination.identity))) {
     const record = await schemaRecord(context);
     if (!record) return;
-    const objects = await withFetcher(context.kafka, (fetcher) => readSchemaObjects(fetcher, record, context.signal));
-    await storeObjects(control, destination.identity, objectsFor(objects, takes));
+    const all = await withFetcher(context.kafka, (fetcher) => readSchemaObjects(fetcher, record, context.signal));
+    const objects = task.sink.tables === null ? all : objectsOfTables(all, takes);
+    await storeNewObjects(control, destination.identity, { objects, existing: task.existing });
   }
   await announce(context, 'schema migration', 'creating tables');
   await create(context, 'pre-data', 1);
+  if (signal.aborted || !task.types.has('full')) return;
+  await refuseMissingTables(control, destination.identity);
+  await checkExistingTables(control, destination.identity);
 }
 
 /** The first reads of all tables. Returns whether there was something to load. */
@@ -111,11 +120,23 @@ export async function finalStage(context: StageContext): Promise<void> {
   await announce(context, phase, 'complete');
 }
 
+/** What the destination refuses of a section is reported, and tried again by the next attempt and at cutover. */
 export async function create(context: StageContext, section: SchemaSection, parallelism: number): Promise<void> {
-  const { destination, task, signal, log } = context;
+  const { destination, signal, log } = context;
   if (signal.aborted) return;
-  const count = await createObjects({ destination, section, parallelism, partial: task.sink.tables !== null, signal });
-  if (count > 0) log.info({ section, count }, 'schema objects created');
+  const { created, missing } = await createSection({
+    owner: destination.identity,
+    section,
+    parallelism,
+    open: () => openSession(destination, section),
+    signal,
+    onObject: () => failpoint(`sink.in-${section}`),
+  });
+  if (created > 0) log.info({ section, count: created }, 'schema objects created');
+  for (const object of missing) {
+    const { kind, schema, name, state, reason, sqlstate } = object;
+    log.warn({ section, kind, schema, name, sqlstate }, `${describeObject(object)} ${state}: ${reason}`);
+  }
 }
 
 export async function announce({ control, destination }: StageContext, phase: Phase, detail: string): Promise<void> {

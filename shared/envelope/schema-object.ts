@@ -28,6 +28,11 @@ const schemaObject = z.object({
   needs: z.array(z.number().int().nonnegative()).default([]),
   /** As pg_identify_object() names it at the source with an empty search path; null for what is no object of its own. */
   identity: z.object({ type: z.string(), identity: z.string() }).nullable().default(null),
+  /** Of a table: its columns in order, types as format_type() writes them with an empty search path. */
+  columns: z
+    .array(z.object({ name: z.string(), type: z.string() }))
+    .nullable()
+    .default(null),
   /** Why it cannot be carried, or is not by the task's settings; null: it is carried. */
   leftOut: z.string().nullable().default(null),
 });

@@ -5,6 +5,7 @@ import { readDefinitionFile } from './definition-file.ts';
 import { Issues, pathText } from './issues.ts';
 import type { Environment } from './references.ts';
 import { resolveTask } from './resolve.ts';
+import { schemaOnly } from './schema-only.ts';
 import type { Task } from './task.ts';
 
 /**
@@ -37,12 +38,16 @@ const taskOptions: readonly TaskOption[] = [
     list: true,
   },
   { flags: '--exclude-table <list>', help: 'tables to leave out', path: ['tables', 'exclude'], list: true },
+  { flags: '--existing <how>', help: 'objects that exist: precheck (default) or ignore', path: ['existing'] },
   { flags: '--replica-identity <how>', help: 'keep (default) or full', path: ['source', 'replicaIdentity'] },
   { flags: '--sink-name <name>', help: 'name of this destination (default: main)', path: ['sink', 'name'] },
   { flags: '--conflicts <policy>', help: 'overwrite (default), stop or ignore', path: ['sink', 'conflicts'] },
   { flags: '--brokers <list>', help: 'Kafka brokers, as host:port', path: ['kafka', 'brokers'], list: true },
   { flags: '--registry <url>', help: 'schema registry (Confluent API)', path: ['kafka', 'registry', 'url'] },
 ];
+
+/** Not for users, who say `sluice schema`. */
+const SCHEMA_ONLY_FLAG = '--schema-only';
 
 export const TASK_FILE_FLAGS = '--task-file <path>';
 
@@ -61,7 +66,7 @@ export function addTaskOptions(command: Command): Command {
     const option = new Option(flags, list ? `${help}; repeated or with commas` : help);
     command.addOption(list ? option.argParser(collect) : option);
   }
-  return command;
+  return command.addOption(new Option(SCHEMA_ONLY_FLAG).hideHelp());
 }
 
 /**
@@ -84,9 +89,23 @@ export async function readDefinition(given: TaskArguments): Promise<Record<strin
   return definition;
 }
 
+/**
+ * The task that the options describe; `definition` is theirs, perhaps with defaults filled in.
+ * @throws SluiceError CONFIG_INVALID
+ */
+export async function taskOf(
+  given: TaskArguments,
+  definition: Record<string, unknown>,
+  env: Environment = process.env,
+): Promise<Task> {
+  const task = await resolveTask(definition, env);
+  return given['schemaOnly'] === true ? schemaOnly(task, given['name'] !== undefined) : task;
+}
+
 /** The same options as arguments of a child process. */
 export function taskArgumentList(given: TaskArguments): string[] {
   const list = given.taskFile === undefined ? [] : ['--task-file', given.taskFile];
+  if (given['schemaOnly'] === true) list.push(SCHEMA_ONLY_FLAG);
   for (const option of taskOptions) {
     const value = given[optionName(option)];
     const values = Array.isArray(value) ? value.map(String) : value === undefined ? [] : [String(value)];
@@ -117,7 +136,7 @@ export async function parseTaskArguments(
   for (const flag of flags) command.option(`--${flag}`);
   parse(command, argv);
   const given: TaskArguments = command.opts();
-  const task = await resolveTask(await readDefinition(given), env);
+  const task = await taskOf(given, await readDefinition(given), env);
   return { task, flags: new Set(flags.filter((flag) => given[camelCase(flag)] === true)) };
 }
 

@@ -68,9 +68,9 @@ test('a table of the same name at the destination, and one without replica ident
   await using ctx = await testContext();
   await ctx.source.query('CREATE TABLE t (id int PRIMARY KEY)');
   await ctx.destination.query('CREATE TABLE t (other text)');
-  await expectRefused(ctx, taskOptions(ctx), { code: 'DESTINATION_TABLE_EXISTS', exit: 4, says: /"public"\."t"/ });
+  await expectRefused(ctx, taskOptions(ctx), { code: 'DESTINATION_OBJECT_EXISTS', exit: 4, says: /public\.t/ });
   await ctx.source.query('CREATE TABLE keyless (a int)');
-  const both = { code: 'PRECHECK_FAILED', exit: 4, says: /SOURCE_NO_REPLICA_IDENTITY[\s\S]*DESTINATION_TABLE_EXISTS/ };
+  const both = { code: 'PRECHECK_FAILED', exit: 4, says: /SOURCE_NO_REPLICA_IDENTITY[\s\S]*DESTINATION_OBJECT_EXISTS/ };
   await expectRefused(ctx, taskOptions(ctx), both);
 });
 

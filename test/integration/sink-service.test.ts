@@ -110,7 +110,7 @@ describe('the sink service', () => {
       'a table of the same name',
       'CREATE SCHEMA shop; CREATE TABLE shop.orders (id int)',
       'schema,full,incremental',
-      'DESTINATION_TABLE_EXISTS',
+      'DESTINATION_OBJECT_EXISTS',
       'orders',
     ],
     ['a missing table', 'SELECT 1', 'full,incremental', 'DESTINATION_TABLE_MISSING', 'customers'],

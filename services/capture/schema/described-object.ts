@@ -7,7 +7,8 @@ import type { SchemaOptions } from '../../../shared/task/task.ts';
  * A schema object before it has its place in the order.
  * Its key is its catalog and oid, `pg_class:16385`; that of a setting of it has a suffix: `pg_class:16385/clustering`.
  */
-export interface DescribedObject extends Pick<SchemaObject, 'section' | 'kind' | 'schema' | 'name' | 'table' | 'sql'> {
+export interface DescribedObject
+  extends Pick<SchemaObject, 'section' | 'kind' | 'schema' | 'name' | 'table' | 'sql' | 'columns'> {
   readonly key: string;
   /** As COMMENT ON names it, its class first: `TABLE "a"."b"`. */
   readonly target?: string;

@@ -148,6 +148,7 @@ function schemaObject(
   object: DescribedObject,
   identities: ReadonlyMap<string, Identity>,
 ): Omit<SchemaObject, 'number'> {
-  const { key, section, kind, schema, name, table, sql } = object;
-  return { section, kind, schema, name, table, sql, needs: [], identity: identities.get(key) ?? null, leftOut: null };
+  const { key, section, kind, schema, name, table, columns = null, sql } = object;
+  const identity = identities.get(key) ?? null;
+  return { section, kind, schema, name, table, columns, sql, needs: [], identity, leftOut: null };
 }

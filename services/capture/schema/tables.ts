@@ -36,6 +36,7 @@ function describeTable(table: Table, tables: Tables): DescribedObject {
     schema,
     name,
     table: server === null ? { schema, name } : null,
+    columns: table.columns.map((column) => ({ name: column.name, type: column.type })),
     sql: tableSql(table, tables, new Set()),
     target: `${kind.toUpperCase()} ${quoteTable(table)}`,
     lineage: table.lineage,

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
 import { type Lsn, parseLsn } from '../../../shared/postgres/lsn.ts';
+import { OBJECT_MARK_PATTERN } from '../../../shared/schema-objects/create-section.ts';
 import type { Task } from '../../../shared/task/task.ts';
 
 export type Phase = 'schema migration' | 'full data migration' | 'incremental data migration' | 'cut over';
@@ -47,8 +48,19 @@ export interface TableLoad {
 /** Objects of one section by their state. */
 export interface SectionProgress {
   readonly section: string;
+  /** Without those that are not carried at all. */
   readonly total: number;
   readonly done: number;
+  /** Refused by the destination, or in need of one that is. */
+  readonly missing: number;
+}
+
+/** An object that is being created now. */
+export interface RunningObject {
+  readonly kind: string;
+  readonly schema: string;
+  readonly name: string;
+  readonly seconds: number;
 }
 
 /** What the bookkeeping at the destination says of one sink of a task. */
@@ -59,9 +71,10 @@ export interface DestinationState {
   /** By tableKey. */
   readonly loads: ReadonlyMap<string, TableLoad>;
   readonly sections: readonly SectionProgress[];
+  readonly running: readonly RunningObject[];
 }
 
-const nothing: DestinationState = { applied: null, sink: null, loads: new Map(), sections: [] };
+const nothing: DestinationState = { applied: null, sink: null, loads: new Map(), sections: [], running: [] };
 
 /** The sink creates the bookkeeping in one transaction at its first start. */
 export async function readDestinationState(client: pg.Client, task: Task): Promise<DestinationState> {
@@ -72,6 +85,7 @@ export async function readDestinationState(client: pg.Client, task: Task): Promi
     sink: await readSink(client, key),
     loads: await readLoads(client, key),
     sections: await readSections(client, key),
+    running: await readRunning(client, key),
   };
 }
 
@@ -143,13 +157,33 @@ async function readLoads(client: pg.Client, key: string[]): Promise<Map<string, 
 
 async function readSections(client: pg.Client, key: string[]): Promise<SectionProgress[]> {
   const { rows } = await client.query(
-    `SELECT section, count(*) AS total, count(*) FILTER (WHERE state IN ('created', 'existed')) AS done
+    `SELECT section, count(*) FILTER (WHERE state <> 'left out') AS total,
+       count(*) FILTER (WHERE state IN ('created', 'existed')) AS done,
+       count(*) FILTER (WHERE state IN ('failed', 'skipped')) AS missing
      FROM sluice.object WHERE task = $1 AND sink = $2 GROUP BY section ORDER BY min(number)`,
     key,
   );
-  return (rows as { section: string; total: string; done: string }[]).map(({ section, total, done }) => ({
-    section,
-    total: Number(total),
-    done: Number(done),
+  return (rows as Record<'section' | 'total' | 'done' | 'missing', string>[]).map((row) => ({
+    section: row.section,
+    total: Number(row.total),
+    done: Number(row.done),
+    missing: Number(row.missing),
   }));
+}
+
+/** By the mark that stands before the statements of an object; the longest running first. */
+async function readRunning(client: pg.Client, key: string[]): Promise<RunningObject[]> {
+  const { rows } = await client.query<Record<'kind' | 'schema' | 'name' | 'seconds', string>>(
+    `SELECT o.kind, o.schema_name AS schema, o.object_name AS name,
+       extract(epoch FROM clock_timestamp() - a.query_start)::numeric(12, 1) AS seconds
+     FROM left('sluice sink ' || $1 || '/' || $2 || ' ', 63) AS sessions(name)
+     CROSS JOIN pg_catalog.pg_stat_activity a
+     JOIN sluice.object o ON o.task = $1 AND o.sink = $2
+       AND o.number = substring(a.query FROM '${OBJECT_MARK_PATTERN}')::int
+     WHERE a.datname = current_database() AND a.state = 'active'
+       AND left(a.application_name, length(sessions.name)) = sessions.name
+     ORDER BY a.query_start`,
+    key,
+  );
+  return rows.map((row) => ({ ...row, seconds: Number(row.seconds) }));
 }

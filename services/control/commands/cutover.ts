@@ -19,11 +19,15 @@ export async function cutover(options: TaskArguments): Promise<number> {
   });
 }
 
-export function reportText({ task, done, fence, sequences, objects, seconds }: CutoverReport): string {
+export function reportText({ task, done, fence, sequences, objects, missing, seconds }: CutoverReport): string {
   if (!done) return `task ${task} was cut over before; nothing is to be done`;
   const lines = [`task ${task} is cut over (${durationText(seconds)}): the destination is the live database now`];
   if (fence !== null) lines.push(`  everything that committed below ${fence} is there`);
   lines.push(`  ${sequences.length} sequences set, ${objects.length} held-back objects created`);
+  for (const { outcome, kind, identity, name, reason } of missing) {
+    lines.push(`  ${outcome}: ${kind} ${identity ?? name}: ${reason}`);
+  }
+  if (missing.length > 0) lines.push('  sluice status --objects shows them with their SQL');
   lines.push('  sluice release removes what is left at the source');
   return lines.join('\n');
 }

@@ -8,7 +8,7 @@ import { type MigrationEnd, readUntil, runMigration } from '../migration/run-mig
 import { ManifestView } from '../observe/manifest-view.ts';
 import { bytesText, countText, durationText } from '../observe/units.ts';
 import { note, writeJson, writeLine } from '../output.ts';
-import { refuseOnErrors, runPrechecks } from '../prechecks/run-prechecks.ts';
+import { type PrecheckOptions, refuseOnErrors, runPrechecks } from '../prechecks/run-prechecks.ts';
 import { openDisplay } from '../progress/display.ts';
 import { interruptible } from './interruption.ts';
 import { openTask } from './task-context.ts';
@@ -19,7 +19,7 @@ export async function migrate(options: TaskArguments): Promise<number> {
   const { task, childArguments } = await openTask(options, true);
   const json = options.json === true;
   return interruptible(async (signal) => {
-    if (options.skipPrecheck !== true && (await isNew(task, signal))) await look(task);
+    if (options.skipPrecheck !== true && (await isNew(task, signal))) await look({ task, childArguments });
     await refuseWhenCutOver(task);
     if (!json) note(`task ${task.name}: ${describe(task)}`);
     const takeOver = options.takeOver === true;
@@ -32,7 +32,7 @@ export async function migrate(options: TaskArguments): Promise<number> {
 }
 
 /** Nothing counts in its manifest yet. Where Kafka cannot be asked, the prechecks say why. */
-async function isNew(task: Task, signal: AbortSignal): Promise<boolean> {
+export async function isNew(task: Task, signal: AbortSignal): Promise<boolean> {
   try {
     const view = await ManifestView.open(openKafka(task.kafka, `sluice-control-${task.name}`), task.name);
     if (!view) return true;
@@ -47,7 +47,7 @@ async function isNew(task: Task, signal: AbortSignal): Promise<boolean> {
   }
 }
 
-async function refuseWhenCutOver(task: Task): Promise<void> {
+export async function refuseWhenCutOver(task: Task): Promise<void> {
   const destination = await connect(task.destination, { applicationName: 'sluice migrate', end: 'destination' });
   try {
     const { sink } = await readDestinationState(destination, task);
@@ -57,8 +57,8 @@ async function refuseWhenCutOver(task: Task): Promise<void> {
   }
 }
 
-async function look(task: Task): Promise<void> {
-  const report = await runPrechecks(task);
+export async function look(options: PrecheckOptions): Promise<void> {
+  const report = await runPrechecks(options);
   refuseOnErrors(report);
   for (const { message, remedy } of report.findings) note(`warning: ${message}\n  remedy: ${remedy}`);
 }

@@ -6,8 +6,8 @@ import { openTask } from './task-context.ts';
 
 /** Exit code 4 when a finding is an error. */
 export async function precheck(options: TaskArguments): Promise<number> {
-  const { task } = await openTask(options, false);
-  const report = await runPrechecks(task);
+  const { task, childArguments } = await openTask(options, false);
+  const report = await runPrechecks({ task, childArguments });
   const failed = report.findings.some(({ severity }) => severity === 'error');
   if (options.json === true) {
     writeJson({ task: task.name, ok: !failed, findings: report.findings, checks: report.ran });

@@ -1,6 +1,6 @@
 import { localStatus, localUp } from '../../../deploy/local/stack.ts';
 import { SluiceError } from '../../../shared/errors.ts';
-import { readDefinition, type TaskArguments, taskArgumentList } from '../../../shared/task/arguments.ts';
+import { readDefinition, type TaskArguments, taskArgumentList, taskOf } from '../../../shared/task/arguments.ts';
 import { checkDefinition, resolveTask } from '../../../shared/task/resolve.ts';
 import type { Task } from '../../../shared/task/task.ts';
 import { note } from '../output.ts';
@@ -21,16 +21,32 @@ export interface TaskContext {
 export async function openTask(given: TaskArguments, start: boolean): Promise<TaskContext> {
   const definition = await readDefinition(given);
   if (definition.kafka !== undefined) {
-    return { task: await resolveTask(definition, process.env), childArguments: taskArgumentList(given), local: false };
+    return { task: await taskOf(given, definition), childArguments: taskArgumentList(given), local: false };
   }
   // Everything else is checked before a server is started for it.
   await resolveTask({ ...checkDefinition(definition), kafka: placeholder }, process.env);
   const { brokers, registry } = start ? await startLocal() : await runningLocal();
-  const task = await resolveTask({ ...definition, kafka: { brokers, registry: { url: registry } } }, process.env);
+  const task = await taskOf(given, { ...definition, kafka: { brokers, registry: { url: registry } } });
   const childArguments = [...taskArgumentList(given), `--brokers=${brokers.join(',')}`, `--registry=${registry}`];
   return { task, childArguments, local: true };
 }
 
+/**
+ * Arguments of a child that needs the source alone: what the options do not say of Kafka and destination is filled in.
+ * @throws SluiceError CONFIG_INVALID
+ */
+export async function sourceArguments(given: TaskArguments): Promise<string[]> {
+  const nowhere = given.taskFile === undefined && given['destination'] === undefined ? { destination: NOWHERE } : {};
+  const complete: TaskArguments = { ...given, ...nowhere };
+  const definition = await readDefinition(complete);
+  const kafka = definition.kafka === undefined ? placeholder : definition.kafka;
+  await taskOf(complete, { ...definition, kafka });
+  if (definition.kafka !== undefined) return taskArgumentList(complete);
+  const { brokers, registry } = placeholder;
+  return [...taskArgumentList(complete), `--brokers=${brokers.join(',')}`, `--registry=${registry.url}`];
+}
+
+const NOWHERE = 'postgresql://127.0.0.1:1/nowhere';
 const placeholder = { brokers: ['127.0.0.1:1'], registry: { url: 'http://127.0.0.1:1' } };
 
 interface LocalKafka {

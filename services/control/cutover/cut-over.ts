@@ -8,7 +8,8 @@ import type { Task } from '../../../shared/task/task.ts';
 import { hasBookkeeping, readDestinationState } from '../bookkeeping/destination-state.ts';
 import { SinkRequest } from '../bookkeeping/requests.ts';
 import { emitFence } from '../fence/emit-fence.ts';
-import { createHeldBack, type HeldBackObject } from './held-back.ts';
+import type { ObjectOutcome } from '../schema/object-report.ts';
+import { createHeldBack } from './held-back.ts';
 import { type SequenceValue, setSequences } from './sequences.ts';
 
 export interface CutoverReport {
@@ -18,7 +19,10 @@ export interface CutoverReport {
   /** Everything that committed below it is at the destination; null when nothing was streamed. */
   readonly fence: string | null;
   readonly sequences: readonly SequenceValue[];
-  readonly objects: readonly HeldBackObject[];
+  /** What was held back, or refused before, and is made now. */
+  readonly objects: readonly ObjectOutcome[];
+  /** What the destination still refuses, and why. */
+  readonly missing: readonly ObjectOutcome[];
   readonly seconds: number;
 }
 
@@ -61,7 +65,7 @@ async function run(
   const sink = (await hasBookkeeping(destination)) ? (await readDestinationState(destination, task)).sink : null;
   if (!sink)
     throw new SluiceError('TASK_NOT_FOUND', `task ${task.name} has no sink ${task.sink.name} at the destination`);
-  if (sink.phase === 'cut over') return { done: false, fence: null, sequences: [], objects: [] };
+  if (sink.phase === 'cut over') return { done: false, fence: null, sequences: [], objects: [], missing: [] };
   const fence = task.types.has('incremental')
     ? await finishStream(options, destination)
     : await checkLoaded(destination, task);
@@ -69,12 +73,12 @@ async function run(
   const sequences = await setSequences(source, destination, task);
   failpoint('cutover.after-sequences');
   onStep('creating what was held back');
-  const objects = await createHeldBack(destination, task);
+  const { created, missing } = await createHeldBack(destination, task, options.signal);
   onStep('putting back triggers and rules');
   await restoreActions(destination, { task: task.name, sink: task.sink.name });
   failpoint('cutover.before-mark');
   await markCutOver(destination, task);
-  return { done: true, fence, sequences, objects };
+  return { done: true, fence, sequences, objects: created, missing };
 }
 
 /** What an earlier, interrupted cutover already finished stays finished: the sink has ended at its fence. */

@@ -1,58 +1,57 @@
 import type pg from 'pg';
+import { schemaSections } from '../../../shared/envelope/schema-object.ts';
 import { SluiceError } from '../../../shared/errors.ts';
+import { connect } from '../../../shared/postgres/connection.ts';
+import { createSection } from '../../../shared/schema-objects/create-section.ts';
+import {
+  describeObject,
+  isOpen,
+  readObjects,
+  type StoredObject,
+} from '../../../shared/schema-objects/stored-objects.ts';
 import type { Task } from '../../../shared/task/task.ts';
+import { type ObjectOutcome, outcomeOf } from '../schema/object-report.ts';
 
-export interface HeldBackObject {
-  readonly number: number;
-  readonly section: string;
-  readonly kind: string;
-  readonly name: string;
+export interface HeldBack {
+  /** What was made now. */
+  readonly created: readonly ObjectOutcome[];
+  /** What is still not there, and why. */
+  readonly missing: readonly ObjectOutcome[];
 }
 
 /**
- * Creates what the sink held back for cutover: foreign keys where they had to wait, then the objects of section
- * `cutover`. Each commits together with its own state, so that an interrupted cutover goes on.
- * @throws SluiceError DESTINATION_OBJECT_FAILED naming the object and the server's message.
+ * Creates what is not there yet: foreign keys where they had to wait, the objects of section `cutover`, and once more
+ * what the destination refused before. Each commits together with its own state, so an interrupted cutover goes on.
+ * @throws SluiceError DESTINATION_OBJECT_FAILED naming the constraints that the destination's rows break.
  */
-export async function createHeldBack(destination: pg.Client, task: Task): Promise<HeldBackObject[]> {
-  const { rows } = await destination.query<{
-    number: string;
-    section: string;
-    kind: string;
-    name: string;
-    sql: string;
-  }>(
-    `SELECT number, section, kind, schema_name || '.' || object_name AS name, sql FROM sluice.object
-     WHERE task = $1 AND sink = $2 AND state NOT IN ('created', 'existed')
-     ORDER BY CASE section WHEN 'pre-data' THEN 0 WHEN 'post-data' THEN 1 WHEN 'foreign-keys' THEN 2 ELSE 3 END, number`,
-    [task.name, task.sink.name],
-  );
-  const created: HeldBackObject[] = [];
-  for (const { number, section, kind, name, sql } of rows) {
-    const object = { number: Number(number), section, kind, name };
-    await createOne(destination, task, { ...object, sql });
-    created.push(object);
+export async function createHeldBack(destination: pg.Client, task: Task, signal: AbortSignal): Promise<HeldBack> {
+  const owner = { task: task.name, sink: task.sink.name };
+  const open = () => connect(task.destination, { applicationName: 'sluice cutover', end: 'destination' });
+  const before = await readObjects(destination, owner);
+  for (const section of schemaSections) {
+    const inOrder = section === 'pre-data' || section === 'cutover';
+    await createSection({ owner, section, parallelism: inOrder ? 1 : task.loadParallelism, open, signal });
   }
-  return created;
+  signal.throwIfAborted();
+  const after = await readObjects(destination, owner);
+  refuseBroken(after);
+  const wasOpen = new Set(before.filter(isOpen).map(({ number }) => number));
+  return {
+    created: after.filter(({ number, state }) => state === 'created' && wasOpen.has(number)).map(outcomeOf),
+    missing: after.filter(isOpen).map(outcomeOf),
+  };
 }
 
-async function createOne(destination: pg.Client, task: Task, object: HeldBackObject & { sql: string }): Promise<void> {
-  const key = [task.name, task.sink.name, object.number];
-  try {
-    await destination.query('BEGIN');
-    await destination.query(object.sql);
-    await destination.query(
-      `UPDATE sluice.object SET state = 'created', error = NULL WHERE task = $1 AND sink = $2 AND number = $3`,
-      key,
-    );
-    await destination.query('COMMIT');
-  } catch (error) {
-    await destination.query('ROLLBACK').catch(() => undefined);
-    const message = error instanceof Error ? error.message : String(error);
-    throw new SluiceError('DESTINATION_OBJECT_FAILED', `${object.kind} ${object.name}: ${message}`, {
-      context: { section: object.section },
-      cause: error,
-      remedy: "Read the server's message; after the cause is removed, run sluice cutover again.",
-    });
-  }
+/** Class 23: rows that the source's constraints forbid. Whatever made them, the two ends are not the same. */
+function refuseBroken(objects: readonly StoredObject[]): void {
+  const broken = objects.filter(({ state, sqlstate }) => state === 'failed' && sqlstate?.startsWith('23'));
+  if (broken.length === 0) return;
+  const list = broken.map((object) => `\n  ${describeObject(object)}: ${object.reason}`).join('');
+  throw new SluiceError(
+    'DESTINATION_OBJECT_FAILED',
+    `rows of the destination break ${broken.length} constraints:${list}`,
+    {
+      remedy: 'Compare the tables with sluice fence --compare; after the rows are mended, run sluice cutover again.',
+    },
+  );
 }

@@ -150,7 +150,9 @@ class Watch {
     if (!task.types.has('incremental')) return false;
     if (status.phase !== 'incremental data migration' || status.lsn.applied === null) return false;
     this.#fence ??= await emitFence(task);
-    const pending = status.sections.some(({ section, done, total }) => isSinks(section, status) && done < total);
+    const pending = status.sections.some(
+      ({ section, done, missing, total }) => isSinks(section, status) && done + missing < total,
+    );
     return parseLsn(status.lsn.applied) >= this.#fence && !pending;
   }
 }

@@ -17,7 +17,11 @@ export function statusText(status: TaskStatus): string {
   if (status.epoch)
     lines.push(`capture      epoch ${status.epoch.id}, since ${status.epoch.startedAt} on ${status.epoch.host}`);
   if (status.conflicts > 0n) lines.push(`conflicts    ${conflictsText(status)}`);
-  for (const { section, done, total } of status.sections) lines.push(`objects      ${section}: ${done} of ${total}`);
+  for (const { section, done, total, missing } of status.sections) {
+    const refused = missing === 0 ? '' : `, ${missing} failed or skipped (sluice status --objects)`;
+    lines.push(`objects      ${section}: ${done} of ${total}${refused}`);
+  }
+  for (const object of status.running) lines.push(`creating     ${runningText(object)}`);
   for (const sentence of status.waitsFor) lines.push(`waits        ${sentence}`);
   for (const { what, message } of status.unavailable) lines.push(`unavailable  ${what}: ${message}`);
   for (const error of status.errors) {
@@ -34,6 +38,10 @@ function conflictsText({ conflicts, lastConflict }: TaskStatus): string {
   if (!lastConflict) return changes;
   const { kind, schema, table, position, commitLsn } = lastConflict;
   return `${changes}, last ${kind} of ${schema}.${table}, position ${position}, commit LSN ${commitLsn}`;
+}
+
+export function runningText({ kind, schema, name, seconds }: TaskStatus['running'][number]): string {
+  return `${kind} ${schema === name ? name : `${schema}.${name}`}, ${durationText(seconds)}`;
 }
 
 function slotText(slot: NonNullable<TaskStatus['slot']>): string {

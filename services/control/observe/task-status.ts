@@ -56,6 +56,8 @@ export interface TaskStatus {
   readonly detail: string;
   readonly tables: readonly TableStatus[];
   readonly sections: DestinationState['sections'];
+  /** Objects that the sink is creating now. */
+  readonly running: DestinationState['running'];
   readonly batches: { readonly published: bigint; readonly applied: bigint };
   readonly positions: { readonly published: bigint; readonly applied: bigint };
   readonly transactions: { readonly published: bigint; readonly applied: bigint };
@@ -98,6 +100,7 @@ export function taskStatus(task: Task, seen: Observation): TaskStatus {
     detail: seen.destination?.sink?.detail ?? '',
     tables: tableStatuses(seen, state),
     sections: seen.destination?.sections ?? [],
+    running: seen.destination?.running ?? [],
     batches: { published: state?.batch ?? 0n, applied: applied?.batch ?? 0n },
     positions: { published: state?.complete.position ?? 0n, applied: applied?.position ?? 0n },
     transactions: { published: seen.manifest?.transactions ?? 0n, applied: applied?.transactions ?? 0n },

@@ -1,5 +1,5 @@
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
-import { precheck, type SourceTable, someNames, streams } from './finding.ts';
+import { migratesSchema, precheck, type SourceTable, someNames, streams } from './finding.ts';
 
 export const destinationVersion = precheck({
   name: 'version of the destination',
@@ -79,6 +79,7 @@ interface DestinationTable {
 
 export const destinationTables = precheck({
   name: 'tables at the destination',
+  when: (task) => !migratesSchema(task),
   look: async ({ destination, tables }): Promise<DestinationTable[]> => {
     const { rows } = await destination.query<{ schema: string; name: string; columns: string }>(
       `SELECT n.nspname AS schema, c.relname AS name,
@@ -93,16 +94,8 @@ export const destinationTables = precheck({
     const found = new Map(rows.map((row) => [tableKey(row), JSON.parse(row.columns) as string[]]));
     return tables.map((table) => ({ table, columns: found.get(tableKey(table)) ?? null }));
   },
-  judge: (tables, task) => (task.types.has('schema') ? judgeFree(tables) : judgePresent(tables)),
+  judge: judgePresent,
 });
-
-function judgeFree(tables: readonly DestinationTable[]) {
-  const existing = tables.filter(({ columns }) => columns !== null).map(({ table }) => tableKey(table));
-  if (existing.length === 0) return [];
-  return [
-    { code: 'DESTINATION_TABLE_EXISTS', message: `at the destination exist already: ${someNames(existing)}` },
-  ] as const;
-}
 
 function judgePresent(tables: readonly DestinationTable[]) {
   const missing = tables.flatMap(({ table, columns }) => {
@@ -117,7 +110,7 @@ function judgePresent(tables: readonly DestinationTable[]) {
 /** Without schema migration rows would be added to what is there. */
 export const destinationEmpty = precheck({
   name: 'destination tables are empty',
-  when: (task) => !task.types.has('schema') && task.types.has('full') && task.existing === 'precheck',
+  when: (task) => !migratesSchema(task) && task.types.has('full') && task.existing === 'precheck',
   look: async ({ destination, tables }) => {
     const filled: string[] = [];
     for (const table of tables) {
@@ -133,7 +126,7 @@ export const destinationEmpty = precheck({
       ? []
       : [
           {
-            code: 'DESTINATION_TABLE_EXISTS',
+            code: 'DESTINATION_TABLE_NOT_EMPTY',
             message: `destination tables hold rows already: ${someNames(filled)}`,
             remedy: 'TRUNCATE them, or run without the full migration type.',
           },

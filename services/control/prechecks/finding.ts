@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { SchemaObject } from '../../../shared/envelope/schema-object.ts';
 import { type ErrorCode, errorCatalogue } from '../../../shared/errors.ts';
 import type { Kafka } from '../../../shared/kafka/interfaces.ts';
 import type { TableName } from '../../../shared/postgres/identifiers.ts';
@@ -24,6 +25,8 @@ export interface PrecheckContext {
   readonly kafka: Kafka;
   readonly tables: readonly SourceTable[];
   readonly leftOut: readonly LeftOutTable[];
+  /** What the schema migration would create; empty without it. */
+  readonly objects: readonly SchemaObject[];
 }
 
 /** A table that the task carries, and what the account may do with it. */
@@ -71,6 +74,10 @@ export function precheck<Facts>(check: Precheck<Facts>): RunnablePrecheck {
 export function finding(check: string, problem: Problem): Finding {
   const { severity = 'error', code, message, remedy = errorCatalogue[code].remedy } = problem;
   return { check, severity, code, message, remedy };
+}
+
+export function migratesSchema(task: Task): boolean {
+  return task.types.has('schema');
 }
 
 export function streams(task: Task): boolean {

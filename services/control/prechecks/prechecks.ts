@@ -3,6 +3,7 @@ import type { RunnablePrecheck } from './finding.ts';
 import { topicSettings } from './kafka.ts';
 import { keptTables } from './kept-tables.ts';
 import { registryAnswers } from './registry.ts';
+import * as objects from './schema-objects.ts';
 import { sourceFailover } from './source-failover.ts';
 import * as server from './source-server.ts';
 import * as tables from './source-tables.ts';
@@ -31,6 +32,10 @@ export const prechecks: readonly RunnablePrecheck[] = [
   destination.destinationTables,
   destination.destinationEmpty,
   keptTables,
+  objects.objectsFree,
+  objects.tablesKept,
+  objects.objectsLeftOut,
+  objects.destinationFiles,
   destination.replicaRole,
   topicSettings,
   registryAnswers,

@@ -5,6 +5,7 @@ import { openKafka } from '../../../shared/kafka/kafka.ts';
 import { connect, type PostgresEndpoint } from '../../../shared/postgres/connection.ts';
 import { postgresFailure, sqlstate } from '../../../shared/postgres/failure.ts';
 import type { Task } from '../../../shared/task/task.ts';
+import { describeSource } from '../schema/describe-source.ts';
 import { type Finding, finding, type PrecheckContext, type RunnablePrecheck } from './finding.ts';
 import { prechecks } from './prechecks.ts';
 import { readSourceTables } from './source-tables.ts';
@@ -15,11 +16,17 @@ export interface PrecheckReport {
   readonly ran: readonly string[];
 }
 
+export interface PrecheckOptions {
+  readonly task: Task;
+  /** The same task, for the process that describes the source's schema. */
+  readonly childArguments: readonly string[];
+}
+
 /**
  * Looks at both ends, Kafka and the registry, and changes nothing.
  * An end that cannot be reached is a finding with the error's own code; then nothing else is looked at.
  */
-export async function runPrechecks(task: Task): Promise<PrecheckReport> {
+export async function runPrechecks({ task, childArguments }: PrecheckOptions): Promise<PrecheckReport> {
   const findings: Finding[] = [];
   const reach = async <T>(name: string, open: () => Promise<T>): Promise<T | null> => {
     const opened = await attempt(name, open);
@@ -33,13 +40,22 @@ export async function runPrechecks(task: Task): Promise<PrecheckReport> {
   const kafka = await reach('Kafka is reachable', () => reachKafka(task));
   try {
     if (!source || !destination || !kafka) return { findings, ran: ['connections'] };
-    const context = { task, source, destination, kafka, ...(await readSourceTables(source, task)) };
+    const described = await describeFor(task, childArguments);
+    if ('failed' in described) return { findings: [...findings, described.failed], ran: ['connections'] };
+    const objects = described.value;
+    const context = { task, source, destination, kafka, objects, ...(await readSourceTables(source, task)) };
     const found: Finding[] = [];
     for (const check of prechecks) found.push(...(await runOne(check, context)));
     return { findings: found, ran: prechecks.map(({ name }) => name) };
   } finally {
     await Promise.allSettled([source?.end(), destination?.end()]);
   }
+}
+
+async function describeFor(task: Task, childArguments: readonly string[]) {
+  return await attempt('schema of the source', async () =>
+    task.types.has('schema') ? await describeSource(childArguments) : [],
+  );
 }
 
 /**

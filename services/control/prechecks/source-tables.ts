@@ -8,9 +8,9 @@ const namesOf = (tables: readonly TableName[]) => someNames(tables.map(tableKey)
 
 export const selectionMatches = precheck({
   name: 'selected tables',
-  look: async ({ tables }) => tables,
-  judge: (tables) =>
-    tables.length > 0
+  look: async ({ tables, objects }) => ({ tables, objects }),
+  judge: ({ tables, objects }, task) =>
+    tables.length > 0 || (!task.types.has('full') && objects.length > 0)
       ? []
       : [
           {

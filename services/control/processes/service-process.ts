@@ -13,11 +13,12 @@ export function spawnService(
   service: ServiceName,
   argv: readonly string[],
   env: Readonly<Record<string, string>>,
+  stdout: 'ignore' | 'pipe' = 'ignore',
 ): ChildProcess {
   const { script, isSource } = entryPoint(service);
   const execArgv = isSource ? ['--import', tsxEntry()] : [];
   return spawn(process.execPath, [...execArgv, script, ...argv], {
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    stdio: ['ignore', stdout, 'pipe', 'ipc'],
     env: { ...process.env, ...env },
   });
 }

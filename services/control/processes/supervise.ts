@@ -99,7 +99,8 @@ function isFinal({ code }: FailedMessage, first: boolean): boolean {
   return first || entry?.retry !== 'retry';
 }
 
-function failure({ code, message, remedy }: FailedMessage): SluiceError {
+/** What a service reported, as an error of ours. */
+export function failure({ code, message, remedy }: FailedMessage): SluiceError {
   return new SluiceError(errorCodeOf(code), message, { remedy });
 }
 

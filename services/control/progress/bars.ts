@@ -1,9 +1,11 @@
+import { runningText } from '../observe/status-text.ts';
 import { bytesText, countText, durationText } from '../observe/units.ts';
 import type { Display } from './display.ts';
-import type { Progress } from './progress.ts';
+import type { ObjectCount, Progress } from './progress.ts';
 
 const BAR_WIDTH = 20;
 const LABEL_WIDTH = 13;
+const MOST_RUNNING = 4;
 const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';
 const CLEAR_DOWN = '\u001b[J';
@@ -55,9 +57,7 @@ export function barLines(progress: Progress): string[] {
   const lines: string[] = [];
   const rate = (value: number) => (value >= 1 ? `  ${countText(Math.round(value))}/s` : '');
   if (types.includes('schema')) {
-    lines.push(
-      barLine('schema', share(objects), objects.total === 0 ? '' : `${objects.done} of ${objects.total} objects`),
-    );
+    lines.push(barLine('schema', share(objects), objectsText(objects, ' objects')));
   }
   if (types.includes('full')) {
     const of = rows.total === null ? '' : ` of ${countText(rows.total)}`;
@@ -65,9 +65,9 @@ export function barLines(progress: Progress): string[] {
     lines.push(barLine('full data', full, `${countText(rows.loaded)}${of} rows${rate(rows.perSecond)}`));
   }
   if (types.includes('schema')) {
-    lines.push(
-      barLine('indexes, keys', share(indexes), indexes.total === 0 ? '' : `${indexes.done} of ${indexes.total}`),
-    );
+    lines.push(barLine('indexes, keys', share(indexes), objectsText(indexes, '')));
+    for (const object of status.running.slice(0, MOST_RUNNING))
+      lines.push(`${' '.repeat(LABEL_WIDTH)} ${runningText(object)}`);
   }
   if (types.includes('incremental')) {
     const caughtUp = changes.published === 0 ? 0 : changes.applied / changes.published;
@@ -88,8 +88,13 @@ function isLoaded({ status }: Progress): boolean {
   return status.tables.length > 0 && status.tables.every(({ state }) => state === 'loaded' || state === 'dropped');
 }
 
-function share({ done, total }: { readonly done: number; readonly total: number }): number {
+function share({ done, total }: ObjectCount): number {
   return total === 0 ? 0 : done / total;
+}
+
+function objectsText({ done, total, missing }: ObjectCount, noun: string): string {
+  if (total === 0) return '';
+  return `${done} of ${total}${noun}${missing === 0 ? '' : `, ${missing} failed or skipped`}`;
 }
 
 function barLine(label: string, part: number, text: string): string {

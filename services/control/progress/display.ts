@@ -48,7 +48,7 @@ function jsonDisplay(): Display {
     show(progress) {
       if (!due()) return;
       const { status, rows, changes, objects, indexes, seconds, peak } = progress;
-      const { task, phase, detail, lag, positions, batches, lsn, waitsFor, errors, unavailable } = status;
+      const { task, phase, detail, lag, positions, batches, lsn, running, waitsFor, errors, unavailable } = status;
       const at = new Date().toISOString();
       writeJson({
         event: 'progress',
@@ -60,6 +60,7 @@ function jsonDisplay(): Display {
         objects,
         rows,
         indexes,
+        running,
         changes,
         lag,
         peak,

@@ -1,3 +1,4 @@
+import { runningText } from '../observe/status-text.ts';
 import { bytesText, countText, durationText } from '../observe/units.ts';
 import type { Progress } from './progress.ts';
 
@@ -14,7 +15,10 @@ function parts(progress: Progress): string[] {
     found.push(`${objects.done} of ${objects.total} objects`);
   if (status.phase !== 'incremental data migration' && rows.loaded > 0) found.push(rowsText(progress));
   if (status.phase === 'full data migration' && indexes.done > 0)
-    found.push(`${indexes.done} of ${indexes.total} indexes`);
+    found.push(`${indexes.done} of ${indexes.total} indexes and keys`);
+  found.push(...status.running.slice(0, 1).map((object) => `creating ${runningText(object)}`));
+  const missing = objects.missing + indexes.missing;
+  if (missing > 0) found.push(`${missing} objects failed or skipped`);
   if (changes.applied > 0)
     found.push(`${countText(changes.applied)} changes applied (${countText(Math.round(changes.perSecond))}/s)`);
   if (status.lag) found.push(`lag ${bytesText(status.lag.bytes)}, ${durationText(status.lag.seconds)}`);

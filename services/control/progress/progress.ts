@@ -7,9 +7,16 @@ export interface Progress {
   readonly seconds: number;
   readonly rows: { readonly loaded: number; readonly total: number | null; readonly perSecond: number };
   readonly changes: { readonly applied: number; readonly published: number; readonly perSecond: number };
-  readonly objects: { readonly done: number; readonly total: number };
-  readonly indexes: { readonly done: number; readonly total: number };
+  readonly objects: ObjectCount;
+  readonly indexes: ObjectCount;
   readonly peak: { readonly lagBytes: number; readonly lagSeconds: number };
+}
+
+export interface ObjectCount {
+  readonly done: number;
+  readonly total: number;
+  /** Failed or skipped. */
+  readonly missing: number;
 }
 
 interface Sample {
@@ -66,10 +73,8 @@ export class ProgressMeter {
   }
 }
 
-function sectionOf({ sections }: TaskStatus, names: readonly string[]): { done: number; total: number } {
+function sectionOf({ sections }: TaskStatus, names: readonly string[]): ObjectCount {
   const chosen = sections.filter(({ section }) => names.includes(section));
-  return {
-    done: chosen.reduce((sum, { done }) => sum + done, 0),
-    total: chosen.reduce((sum, { total }) => sum + total, 0),
-  };
+  const sum = (what: keyof ObjectCount) => chosen.reduce((total, section) => total + section[what], 0);
+  return { done: sum('done'), total: sum('total'), missing: sum('missing') };
 }

@@ -28,7 +28,9 @@ const tables = `
   CREATE TABLE IF NOT EXISTS sluice.object (
     task text, sink text, number int, section text NOT NULL, kind text NOT NULL,
     schema_name text NOT NULL, object_name text NOT NULL, sql text NOT NULL,
-    state text NOT NULL CHECK (state IN ('pending', 'created', 'existed', 'failed')), error text,
+    table_name json, identity json, needs json NOT NULL, columns json,
+    state text NOT NULL CHECK (state IN ('pending', 'created', 'existed', 'failed', 'skipped', 'left out')),
+    reason text, sqlstate text, differences json,
     PRIMARY KEY (task, sink, number));
   CREATE TABLE IF NOT EXISTS sluice.request (
     task text, sink text, kind text NOT NULL CHECK (kind IN ('hold', 'run-to', 'finish')), lsn pg_lsn,

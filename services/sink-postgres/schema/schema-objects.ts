@@ -2,7 +2,6 @@ import type { RecordOf } from '../../../shared/envelope/manifest.ts';
 import { decodeSchemaObject, type SchemaObject } from '../../../shared/envelope/schema-object.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { Fetcher } from '../../../shared/kafka/interfaces.ts';
-import type { TableName } from '../../../shared/postgres/identifiers.ts';
 import { checkSegment } from '../consume/segment-reader.ts';
 
 /**
@@ -32,9 +31,4 @@ export async function readSchemaObjects(
     throw new SluiceError('SEGMENT_BROKEN', `${objects.length} of ${record.objects} schema objects are there`);
   }
   return objects;
-}
-
-/** Those that a sink of some tables creates: what belongs to no table, and what belongs to one of its own. */
-export function objectsFor(objects: readonly SchemaObject[], takes: (table: TableName) => boolean): SchemaObject[] {
-  return objects.filter(({ table }) => table === null || takes(table));
 }

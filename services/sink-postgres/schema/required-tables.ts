@@ -2,15 +2,6 @@ import type pg from 'pg';
 import { SluiceError } from '../../../shared/errors.ts';
 import { type TableName, tableKey } from '../../../shared/postgres/identifiers.ts';
 
-/** @throws SluiceError DESTINATION_TABLE_EXISTS naming every table that is there already. */
-export async function refuseExisting(client: pg.Client, tables: readonly TableName[]): Promise<void> {
-  const existing = await tablesThatExist(client, tables);
-  const names = tables.map(tableKey).filter((key) => existing.has(key));
-  if (names.length > 0) {
-    throw new SluiceError('DESTINATION_TABLE_EXISTS', `at the destination exist already: ${names.join(', ')}`);
-  }
-}
-
 /** @throws SluiceError DESTINATION_TABLE_MISSING naming every table that is not there. */
 export async function requireTables(client: pg.Client, tables: readonly TableName[]): Promise<void> {
   const existing = await tablesThatExist(client, tables);
