@@ -49,7 +49,7 @@ test('destination restored from an older backup, then dropped and made anew', as
 
   // Rows without what the sink knew of them: it would load them a second time.
   await ctx.destination.query('DROP SCHEMA sluice CASCADE');
-  await expectSinkStops(ctx, 'DESTINATION_TABLE_EXISTS', /"?public"?\."?t"?/);
+  await expectSinkStops(ctx, 'DESTINATION_OBJECT_EXISTS', /"?public"?\."?t"?/);
   await ctx.destination.query('DROP TABLE t');
   await using last = startSink(ctx);
   await expectCaughtUp(ctx, [capture, last]);
