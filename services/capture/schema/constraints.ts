@@ -14,6 +14,8 @@ interface ConstraintRow {
   options: string | null;
   /** DEFERRABLE INITIALLY DEFERRED, as the definition ends. */
   deferral: string;
+  /** Keys of the constraints of its parents from which it comes, as JSON. */
+  above: string | null;
 }
 
 const kinds = { p: 'primary key', u: 'unique', x: 'exclusion', c: 'check', n: 'not null', f: 'foreign key' } as const;
@@ -23,7 +25,10 @@ async function readRows({ client }: Catalog, condition: string): Promise<Constra
     `SELECT k.oid, k.conrelid AS table_oid, n.nspname AS schema, c.relname AS table, k.conname AS name, k.contype AS type,
       pg_get_constraintdef(k.oid) AS definition, array_to_json(i.reloptions) AS options,
       CASE WHEN k.condeferrable THEN ' DEFERRABLE' ELSE '' END
-        || CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END AS deferral
+        || CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END AS deferral,
+      CASE WHEN k.contype IN ('c', 'n') AND NOT k.conislocal THEN (SELECT json_agg('pg_constraint:' || p.oid)
+        FROM pg_inherits h JOIN pg_constraint p ON p.conrelid = h.inhparent AND p.conname = k.conname
+        WHERE h.inhrelid = k.conrelid) END AS above
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_class i ON i.oid = k.conindid AND k.contype IN ('p', 'u', 'x')
     WHERE ${condition} AND ${inUserSchema('pg_class', 'c.oid')}
@@ -46,6 +51,26 @@ export const readUnvalidatedConstraints: KindReader = async (catalog) => {
   const condition = `k.contype IN ('c', 'n') AND NOT k.convalidated AND k.conislocal AND k.coninhcount = 0`;
   const rows = await readRows(catalog, condition);
   return rows.map((row) => describe(row, 'post-data', 'ALTER TABLE'));
+};
+
+/** Those of a child that was empty when its parent's did not hold for all rows: they come to it unvalidated. */
+export const readValidations: KindReader = async (catalog) => {
+  const rows = await readRows(
+    catalog,
+    `k.contype IN ('c', 'n') AND k.convalidated AND NOT k.conislocal AND NOT c.relispartition
+      AND EXISTS (SELECT FROM pg_inherits h JOIN pg_constraint p ON p.conrelid = h.inhparent
+        WHERE h.inhrelid = k.conrelid AND p.conname = k.conname AND p.contype = k.contype AND NOT p.convalidated
+          ${catalog.version >= 180_000 ? 'AND p.conenforced' : ''})`,
+  );
+  return rows.map((row) => {
+    const { oid, schema, name } = row;
+    const table = { schema, name: row.table };
+    const sql = `ALTER TABLE ${quoteTable(table)} VALIDATE CONSTRAINT ${quoteIdentifier(name)}`;
+    const key = `pg_constraint:${oid}/validation`;
+    const of = `pg_class:${row.table_oid}`;
+    const needs = row.above === null ? [] : (JSON.parse(row.above) as string[]);
+    return { key, section: 'post-data', kind: 'validation', schema, name, table, sql, of, needs };
+  });
 };
 
 /** Between tables that are both carried; those of partitioned tables go down to the partitions. */

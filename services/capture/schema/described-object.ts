@@ -23,6 +23,8 @@ export interface DescribedObject
   readonly leftOut?: string;
   /** What can be said of it later, where it needs what needs the object itself. */
   readonly parts?: readonly Part[];
+  /** Parts that are said later in any case; `early`: keys of the objects and parts that do not wait for them. */
+  readonly later?: { readonly parts: readonly string[]; readonly early: readonly string[] };
   /** Its SQL when these parts, by their keys, are said later. */
   readonly without?: (parts: ReadonlySet<string>) => string;
 }
@@ -34,6 +36,8 @@ export interface Part {
   readonly sql: string;
   /** Keys of catalog entries whose needs are the part's. */
   readonly covers?: readonly string[];
+  /** Keys of what it needs beyond its object. */
+  readonly needs?: readonly string[];
 }
 
 /** Where the readers read: one session, one snapshot. */

@@ -7,6 +7,7 @@ interface DomainRow {
   schema: string;
   name: string;
   type: string;
+  base_oid: string;
   not_null: string;
   default_value: string | null;
   collation: string | null;
@@ -24,7 +25,7 @@ interface DomainConstraint {
 }
 
 const domainsSql = `
-  SELECT t.oid, n.nspname AS schema, t.typname AS name, format_type(t.typbasetype, t.typtypmod) AS type,
+  SELECT t.oid, n.nspname AS schema, t.typname AS name, format_type(t.typbasetype, t.typtypmod) AS type, t.typbasetype AS base_oid,
     t.typnotnull AS not_null, coalesce(pg_get_expr(t.typdefaultbin, 'pg_type'::regclass), t.typdefault) AS default_value,
     c.collname AS collation, c_n.nspname AS collation_schema,
     coalesce((SELECT json_agg(json_build_object('oid', k.oid::text, 'name', k.conname, 'type', k.contype,
@@ -52,6 +53,8 @@ function describeDomain(row: DomainRow): DescribedObject {
     table: null,
     sql: domainSql(row, valid),
     target: `DOMAIN ${quoteTable(row)}`,
+    // Servers have lost this entry of pg_depend when a domain was altered.
+    needs: [`pg_type:${row.base_oid}`],
     parts: valid.filter(({ type }) => type === 'c').map((constraint) => constraintPart(row, constraint)),
     without: (later) =>
       domainSql(

@@ -28,8 +28,10 @@ export class ObjectGraph {
     for (const object of objects) this.#objects.set(object.key, object);
     for (const object of objects) this.#index(object);
     for (const { from, to } of entries.dependencies) this.#connect(this.#resolve(from, this.#needing), to);
-    for (const { key, of, needs = [] } of objects) {
+    for (const { key, of, needs = [], parts = [], later } of objects) {
       for (const need of of === undefined ? needs : [of, ...needs]) this.#connect(key, need);
+      for (const part of parts) for (const need of part.needs ?? []) this.#connect(part.key, need);
+      if (later) this.takeApart(key, later.parts, later.early);
     }
   }
 

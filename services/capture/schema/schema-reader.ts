@@ -11,7 +11,7 @@ import { type Choice, chooseObjects } from './choice.ts';
 import { readCollations } from './collations.ts';
 import { readComments } from './comments.ts';
 import { readCompositeTypes } from './composite-types.ts';
-import { readForeignKeys, readIndexConstraints, readUnvalidatedConstraints } from './constraints.ts';
+import { readForeignKeys, readIndexConstraints, readUnvalidatedConstraints, readValidations } from './constraints.ts';
 import { readConversions } from './conversions.ts';
 import type { Catalog, DescribedObject, KindReader } from './described-object.ts';
 import { readDomains } from './domains.ts';
@@ -71,6 +71,7 @@ const readers: readonly KindReader[] = [
   readIndexes,
   readIndexAttachments,
   readUnvalidatedConstraints,
+  readValidations,
   readClusteredIndexes,
   readReplicaIdentities,
   readStatistics,

@@ -1,4 +1,5 @@
 import { quoteIdentifier, quoteTable, type TableName } from '../../../shared/postgres/identifiers.ts';
+import { type ColumnOrder, columnOrder, type LateColumn } from './column-order.ts';
 import { type ColumnRow, columnSettings, columnType, defaultKey, valueClause } from './columns.ts';
 import type { DescribedObject, KindReader, Part } from './described-object.ts';
 import { foreignOptions } from './foreign-options.ts';
@@ -10,9 +11,10 @@ import { type Check, readTableFacts, type Table } from './table-facts.ts';
 export const readTables: KindReader = async ({ client, version, options }) => {
   const tables = await readTableFacts(client, version);
   const byOid = new Map(tables.map((table) => [table.oid, table]));
+  const all = { byOid, order: columnOrder(byOid) };
   return [
-    ...tables.map((table) => carriedOrNot(describeTable(table, byOid), options.foreignServers)),
-    ...tables.flatMap((table) => lateInheritance(table, byOid)),
+    ...tables.map((table) => carriedOrNot(describeTable(table, all), options.foreignServers)),
+    ...tables.flatMap((table) => lateInheritance(table, all)),
     ...tables.flatMap(identityAlways),
     ...tables.flatMap(rowSecurity),
   ];
@@ -24,7 +26,10 @@ function carriedOrNot(object: DescribedObject, foreign: boolean): DescribedObjec
 
 const keyOf = ({ oid }: { oid: string }) => `pg_class:${oid}`;
 
-type Tables = ReadonlyMap<string, Table>;
+interface Tables {
+  readonly byOid: ReadonlyMap<string, Table>;
+  readonly order: ColumnOrder;
+}
 
 function describeTable(table: Table, tables: Tables): DescribedObject {
   const { schema, name, server } = table;
@@ -40,12 +45,67 @@ function describeTable(table: Table, tables: Tables): DescribedObject {
     sql: tableSql(table, tables, new Set()),
     target: `${kind.toUpperCase()} ${quoteTable(table)}`,
     lineage: table.lineage,
-    parts: tableParts(table),
+    parts: tableParts(table, tables),
     without: (later) => tableSql(table, tables, later),
+    ...laterParts(table, tables),
   };
 }
 
-function tableParts(table: Table): Part[] {
+/** Columns that children had before, and what is said of the columns once all of them are there. */
+function laterParts(table: Table, tables: Tables): Pick<DescribedObject, 'later'> {
+  const { early, family } = tables.order;
+  if (!early.has(table.oid)) return {};
+  const parts = lateColumnParts(table, tables).map(({ key }) => key);
+  const related = [...family].map((oid) => tables.byOid.get(oid)).filter((other) => other !== undefined);
+  const others = related.flatMap((other) => [
+    keyOf(other),
+    ...lateColumnParts(other, tables).map(({ key }) => key),
+    ...tableParts(other, tables).map(({ key }) => key),
+  ]);
+  return { later: { parts, early: others } };
+}
+
+const columnKey = ({ table, column }: LateColumn) => `pg_class:${table}/column ${column}`;
+
+function lateColumnParts(table: Table, { byOid, order }: Tables): Part[] {
+  if (!order.early.has(table.oid)) return [];
+  const added = order.late.map((late, place): Part => {
+    const { columns = [] } = table;
+    const column = columns.find(({ name }) => name === late.column);
+    const definition = column === undefined ? '' : columnDefinition(table, column, new Set());
+    const before = order.late.slice(Math.max(0, place - 1), place).map(columnKey);
+    const related = [...order.family].map((oid) => `pg_class:${oid}`);
+    const sql = `ALTER TABLE ${quoteTable(table)} ADD COLUMN ${definition}`;
+    return { key: columnKey(late), kind: 'column', name: late.column, sql, needs: [...before, ...related] };
+  });
+  const own = added.filter((_, place) => order.late[place]?.table === table.oid);
+  const settings = [
+    ...table.checks
+      .filter(({ local }) => local)
+      .map((check) => `ALTER TABLE ${quoteTable(table)} ADD ${checkClause(check)}`),
+    ...inheritedLateNotNulls(table, order).map((clause) => `ALTER TABLE ${quoteTable(table)} ADD ${clause}`),
+    settingsSql(table, { byOid, order }, new Set()),
+  ].filter((sql) => sql !== '');
+  if (settings.length === 0) return own;
+  const key = `${keyOf(table)}/settings`;
+  const needs = order.late.slice(-1).map(columnKey);
+  return [...own, { key, kind: 'table settings', name: table.name, sql: settings.join('; '), needs }];
+}
+
+/** Of columns that a parent adds later. */
+function inheritedLateNotNulls(table: Table, { early, late }: ColumnOrder): string[] {
+  const added = late.filter(({ table: oid }) => oid === table.oid).map(({ column }) => column);
+  const others = table.columns.slice(0, early.get(table.oid)).map(({ name }) => name);
+  return notNullConstraints(table, new Set([...added, ...others]));
+}
+
+/** Where columns come later, checks and settings come with them. */
+function tableParts(table: Table, tables: Tables): Part[] {
+  const late = lateColumnParts(table, tables);
+  return tables.order.early.has(table.oid) ? late : ordinaryParts(table);
+}
+
+function ordinaryParts(table: Table): Part[] {
   const alter = `ALTER TABLE ${quoteTable(table)}`;
   const defaults = table.columns.flatMap((column): Part[] => {
     const key = defaultKey(column);
@@ -67,7 +127,7 @@ const checkKey = ({ oid }: Check) => `pg_constraint:${oid}`;
 const checkClause = ({ name, definition }: Check) => `CONSTRAINT ${quoteIdentifier(name)} ${definition}`;
 
 function tableSql(table: Table, tables: Tables, later: ReadonlySet<string>): string {
-  const settings = settingsSql(table, tables, later);
+  const settings = tables.order.early.has(table.oid) ? '' : settingsSql(table, tables, later);
   return settings === '' ? createSql(table, tables, later) : `${createSql(table, tables, later)}; ${settings}`;
 }
 
@@ -94,14 +154,14 @@ function persistence({ server, unlogged }: Table): string {
 }
 
 /**
- * CREATE TABLE ... INHERITS puts the parents' columns first. A child whose columns stand in another order, since a
- * parent got a column later, is created with all of its columns and becomes a child afterwards, as partitions do:
- * the order of the columns is what SELECT * shows.
+ * A partition is created with all of its columns and attached; so is a child whose columns no order of additions
+ * brings to their places.
  */
-function standsAlone(table: Table, tables: Tables): boolean {
+function standsAlone(table: Table, { byOid, order }: Tables): boolean {
   if (table.partition || table.parents.length === 0) return true;
+  if (order.family.has(table.oid)) return false;
   const own = table.columns.map(({ name }) => name);
-  const inherited = new Set(table.parents.flatMap(({ oid }) => tables.get(oid)?.columns.map(({ name }) => name) ?? []));
+  const inherited = new Set(table.parents.flatMap(({ oid }) => byOid.get(oid)?.columns.map(({ name }) => name) ?? []));
   return ![...inherited].every((name, i) => own[i] === name);
 }
 
@@ -113,7 +173,8 @@ function ownColumns(table: Table, tables: Tables): readonly ColumnRow[] {
       ({ not_null, expression, identity }) => not_null === 't' || expression !== null || identity !== '',
     );
   }
-  return standsAlone(table, tables) ? columns : columns.filter(({ local }) => local === 't');
+  const early = columns.slice(0, tables.order.early.get(table.oid));
+  return standsAlone(table, tables) ? early : early.filter(({ local }) => local === 't');
 }
 
 function columnDefinition(table: Table, column: ColumnRow, later: ReadonlySet<string>): string {
@@ -133,20 +194,34 @@ function notNullClause({ notNulls }: Table, { name }: ColumnRow): string {
 
 function tableConstraints(table: Table, tables: Tables, later: ReadonlySet<string>): string[] {
   const alone = standsAlone(table, tables);
+  const late = tables.order.early.has(table.oid);
   const named = new Set(ownColumns(table, tables).map(({ name }) => name));
-  const notNulls = table.notNulls
-    .filter(({ column, local }) => local && !named.has(column))
+  const notNulls = notNullConstraints(table, new Set([...named, ...lateNames(table, tables)]));
+  const checks = table.checks
+    .filter((check) => (alone || check.local) && !late && !later.has(checkKey(check)))
+    .map(checkClause);
+  return [...notNulls, ...checks];
+}
+
+/** Not-null constraints of the table's own on columns other than those that come with their own. */
+function notNullConstraints({ notNulls }: Table, others: ReadonlySet<string>): string[] {
+  return notNulls
+    .filter(({ column, local }) => local && !others.has(column))
     .map(({ name, column, noInherit }) => {
       const clause = `CONSTRAINT ${quoteIdentifier(name)} NOT NULL ${quoteIdentifier(column)}`;
       return noInherit ? `${clause} NO INHERIT` : clause;
     });
-  const checks = table.checks.filter((check) => (alone || check.local) && !later.has(checkKey(check))).map(checkClause);
-  return [...notNulls, ...checks];
+}
+
+function lateNames({ oid, columns }: Table, { order }: Tables): string[] {
+  const early = order.early.get(oid);
+  return early === undefined ? [] : columns.slice(early).map(({ name }) => name);
 }
 
 /** What CREATE TABLE cannot say of the columns. */
 function settingsSql(table: Table, tables: Tables, later: ReadonlySet<string>): string {
-  const named = new Set(ownColumns(table, tables).map(({ name }) => name));
+  const own = new Set(tables.order.late.filter(({ table: oid }) => oid === table.oid).map(({ column }) => column));
+  const named = new Set([...ownColumns(table, tables).map(({ name }) => name), ...own]);
   const alter = `ALTER ${table.server === null ? '' : 'FOREIGN '}TABLE ONLY ${quoteTable(table)}`;
   const changes = table.columns.flatMap((column) => {
     const inherited = table.type === null && !named.has(column.name);
@@ -201,7 +276,8 @@ function setting(table: Table, suffix: string, action: string): Omit<DescribedOb
     section: 'cutover',
     ...name,
     table: table.server === null ? name : null,
-    sql: `ALTER TABLE ONLY ${quoteTable(name)} ${action}`,
+    // An identity goes down to the partitions; of what inherits nothing else is said here.
+    sql: `ALTER TABLE ${suffix.startsWith('identity') ? '' : 'ONLY '}${quoteTable(name)} ${action}`,
     of: keyOf(table),
   };
 }

@@ -121,3 +121,17 @@ CREATE TABLE act.uses_extension (h act.hstore DEFAULT 'a=>b', hs act.hstore[]);
 CREATE INDEX uses_extension_h ON act.uses_extension USING gin (h);
 CREATE FUNCTION act.takes_extension(act.hstore) RETURNS text LANGUAGE sql AS 'SELECT $1::text';
 ALTER FUNCTION act.takes_extension(act.hstore) DEPENDS ON EXTENSION hstore;
+-- Parents that got columns when their children had columns of their own, over two levels and from two parents.
+CREATE TABLE act.old_top (a int NOT NULL DEFAULT 1);
+CREATE TABLE act.old_side (s text);
+CREATE TABLE act.old_middle (b int, s text, CHECK (b > 1)) INHERITS (act.old_top);
+CREATE TABLE act.old_bottom (c int) INHERITS (act.old_middle, act.old_side);
+ALTER TABLE act.old_top ADD COLUMN d int NOT NULL DEFAULT 4;
+ALTER TABLE act.old_middle ADD COLUMN e text COLLATE "C";
+ALTER TABLE act.old_top ADD COLUMN f int CHECK (f > 6);
+ALTER TABLE act.old_side ADD COLUMN g serial;
+ALTER TABLE act.old_bottom ADD COLUMN h int;
+ALTER TABLE act.old_bottom ALTER d SET DEFAULT 44;
+COMMENT ON COLUMN act.old_bottom.f IS 'late';
+CREATE VIEW act.of_old AS SELECT f, h FROM act.old_bottom;
+CREATE INDEX old_bottom_f ON act.old_bottom (f);

@@ -43,6 +43,53 @@ const views: Readonly<Record<string, string>> = {
       rngsubtype::regtype, rngsubdiff::regproc, obj_description(t.oid)
     FROM pg_type t LEFT JOIN pg_range ON rngtypid = t.oid LEFT JOIN pg_class c ON c.oid = typrelid
     WHERE typnamespace::regnamespace::text !~ '^pg_|information_schema'`,
+  dependencies: `SELECT DISTINCT a.type AS from_type, a.identity AS "from", b.type AS to_type, b.identity AS "to", deptype
+    FROM pg_depend d, LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) a,
+      LATERAL pg_identify_object(d.refclassid, d.refobjid, d.refobjsubid) b
+    WHERE d.objid >= 16384 AND a.type !~ '^toast' AND b.type !~ '^toast' AND a.identity !~ '_ConstraintTrigger_|pg_toast'`,
+  comments: `SELECT o.type, o.identity, d.description FROM pg_description d,
+      LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) o WHERE d.objoid >= 16384`,
+  routines: `SELECT p.oid::regprocedure, (to_jsonb(p) - '{oid,pronamespace,proowner,prolang,prorettype,proargtypes,proallargtypes,prosqlbody,proargdefaults,protrftypes,provariadic,proacl,prosupport}'::text[]),
+      pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), pg_get_userbyid(proowner)
+    FROM pg_proc p WHERE pronamespace::regnamespace::text !~ '^pg_|information_schema'`,
+  bodies: `SELECT p.oid::regprocedure, pg_get_functiondef(p.oid) FROM pg_proc p
+    WHERE p.oid NOT IN (SELECT aggfnoid FROM pg_aggregate) AND pronamespace::regnamespace::text !~ '^pg_|information_schema'`,
+  aggregates: `SELECT p.oid::regprocedure, (to_jsonb(a) - '{aggfnoid,aggtranstype,aggmtranstype,aggsortop}'::text[]),
+      aggtranstype::regtype, aggmtranstype::regtype, aggsortop::regoperator
+    FROM pg_aggregate a JOIN pg_proc p ON p.oid = aggfnoid WHERE pronamespace::regnamespace::text !~ '^pg_|information_schema'`,
+  operators: `SELECT o.oid::regoperator, oprkind, oprcanmerge, oprcanhash, oprcode, oprrest, oprjoin,
+      oprcom::regoperator, oprnegate::regoperator
+    FROM pg_operator o WHERE oprnamespace::regnamespace::text !~ '^pg_|information_schema'`,
+  members: `SELECT i.identity FROM pg_amop a, LATERAL pg_identify_object('pg_amop'::regclass, a.oid, 0) i WHERE a.oid >= 16384
+    UNION ALL SELECT i.identity || a.amproc::regprocedure
+      FROM pg_amproc a, LATERAL pg_identify_object('pg_amproc'::regclass, a.oid, 0) i WHERE a.oid >= 16384`,
+  operatorClasses: `SELECT i.identity, opcdefault, opcintype::regtype, opckeytype::regtype, f.identity AS family
+    FROM pg_opclass c, LATERAL pg_identify_object('pg_opclass'::regclass, c.oid, 0) i,
+      LATERAL pg_identify_object('pg_opfamily'::regclass, c.opcfamily, 0) f WHERE c.oid >= 16384`,
+  casts: `SELECT castsource::regtype, casttarget::regtype, castfunc::regprocedure, castcontext, castmethod FROM pg_cast c
+    WHERE c.oid >= 16384`,
+  baseTypes: `SELECT t.oid::regtype, (to_jsonb(t) - '{oid,typnamespace,typowner,typrelid,typelem,typarray,typbasetype,typcollation,typdefaultbin,typacl}'::text[]),
+      typelem::regtype FROM pg_type t WHERE typnamespace::regnamespace::text !~ '^pg_|information_schema' AND typname !~ '^_'`,
+  textSearch: `SELECT c.oid::regconfig, tokid, alias, mapseqno, mapdict::regdictionary FROM pg_ts_config c
+      JOIN pg_ts_config_map ON mapcfg = c.oid, LATERAL ts_token_type(cfgparser) WHERE tokid = maptokentype AND c.oid >= 16384`,
+  dictionaries: `SELECT d.oid::regdictionary, dictinitoption FROM pg_ts_dict d WHERE d.oid >= 16384`,
+  views: `SELECT c.oid::regclass, relkind, relispopulated, reloptions, pg_get_viewdef(c.oid), pg_get_userbyid(relowner)
+    FROM pg_class c WHERE relkind IN ('v', 'm') AND c.oid >= 16384`,
+  triggers: `SELECT tgrelid::regclass, tgname, tgenabled, pg_get_triggerdef(t.oid) FROM pg_trigger t
+    WHERE tgname !~ '_ConstraintTrigger_'`,
+  rules: `SELECT ev_class::regclass, rulename, ev_enabled, pg_get_ruledef(r.oid) FROM pg_rewrite r WHERE r.oid >= 16384`,
+  policies: `SELECT polrelid::regclass, polname, polcmd, polpermissive, pg_get_expr(polqual, polrelid),
+      pg_get_expr(polwithcheck, polrelid), (SELECT array_agg(r::regrole::text) FROM unnest(polroles) r) FROM pg_policy`,
+  rowSecurity: `SELECT c.oid::regclass, relrowsecurity, relforcerowsecurity FROM pg_class c WHERE relrowsecurity OR relforcerowsecurity`,
+  statistics: `SELECT pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s`,
+  eventTriggers: `SELECT evtname, evtevent, evtfoid::regproc, evtenabled, evttags FROM pg_event_trigger`,
+  foreign: `SELECT srvname, srvtype, srvversion, srvoptions, fdwname, fdwoptions, fdwhandler::regproc, fdwvalidator::regproc
+    FROM pg_foreign_data_wrapper w LEFT JOIN pg_foreign_server s ON s.srvfdw = w.oid`,
+  mappings: 'SELECT srvname, usename, umoptions FROM pg_user_mappings',
+  foreignTables: `SELECT ftrelid::regclass, srvname, ftoptions, (SELECT array_agg((attname, attfdwoptions) ORDER BY attnum)
+      FROM pg_attribute WHERE attrelid = ftrelid AND attnum > 0) FROM pg_foreign_table JOIN pg_foreign_server s ON s.oid = ftserver`,
+  privileges: `SELECT c.oid::regclass, relacl::text, (SELECT array_agg((attname, attacl::text)) FROM pg_attribute
+      WHERE attrelid = c.oid AND attacl IS NOT NULL) FROM pg_class c WHERE c.oid >= 16384 AND relkind <> 't' AND relnamespace::regnamespace::text !~ '^pg_'`,
 };
 
 /** One line per object. */
