@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import type { PostgresMajor } from '../../deploy/local/postgres-install.ts';
 import { readSchemaObjects } from '../../services/capture/schema/schema-reader.ts';
 import type { SchemaObject } from '../../shared/envelope/schema-object.ts';
 import { connect } from '../../shared/postgres/connection.ts';
@@ -8,6 +9,9 @@ import type { Task } from '../../shared/task/task.ts';
 import { type TestContext, testContext } from '../support/context.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { ownPostgres } from '../support/own-servers.ts';
+import { dumpSchema, pgDumpMajor } from '../support/pg-dump.ts';
+import { Random } from '../support/random.ts';
+import { randomSchema } from '../support/random-schema.ts';
 import { catalogOf } from './schema-fixtures/catalog.ts';
 
 const fixtures: readonly [since: number, file: string][] = [
@@ -19,11 +23,17 @@ const fixtures: readonly [since: number, file: string][] = [
   [12, 'since-12.sql'],
   [14, 'since-14.sql'],
   [15, 'since-15.sql'],
+  [17, 'since-17.sql'],
   [18, 'since-18.sql'],
 ];
 
 /** Nothing stays behind that can be carried. */
 const everything = { owners: true, grants: true, eventTriggers: true, foreignServers: true };
+
+/** A server that this machine's pg_dump reads, fetched if need be. */
+function oracleMajor(): PostgresMajor {
+  return Math.min(pgDumpMajor() ?? 17, 18) as PostgresMajor;
+}
 
 async function fill(database: TestDatabase): Promise<void> {
   const version = Number(await database.value("SELECT current_setting('server_version_num')"));
@@ -72,6 +82,10 @@ const names = (objects: readonly SchemaObject[], kind: string) =>
 describe('what is read makes the same objects at the destination', () => {
   async function roundTrip(ctx: TestContext): Promise<void> {
     await fill(ctx.source);
+    await compare(ctx);
+  }
+
+  async function compare(ctx: TestContext): Promise<void> {
     const task = await taskOf(ctx, { schema: everything });
     const objects = await readObjects(task);
     expect(objects.map(({ number }) => number)).toEqual(objects.map((_, i) => i));
@@ -79,6 +93,27 @@ describe('what is read makes the same objects at the destination', () => {
     await create(task, objects);
     expect(await catalogOf(ctx.destination)).toEqual(await catalogOf(ctx.source));
   }
+
+  /** Where there is a pg_dump that reads the server it has the last word; else the comparison above stands alone. */
+  function compareDumps(ctx: TestContext, major: number): void {
+    const oracle = pgDumpMajor();
+    if (oracle === null || oracle < major) process.stdout.write(`PostgreSQL ${major}: compared without pg_dump\n`);
+    else expect(dumpSchema(ctx.destination.url)).toBe(dumpSchema(ctx.source.url));
+  }
+
+  test('pg_dump says the same of both ends; of objects from a seed that need each other too', async () => {
+    const major = oracleMajor();
+    await using server = await ownPostgres({ major });
+    for (const seed of [20_260, 20_261, 20_262]) {
+      await using ctx = await testContext({ source: server.url, destination: server.url });
+      for (const sql of randomSchema(new Random(seed), 80, major * 10_000)) await ctx.source.query(sql);
+      await compare(ctx);
+      compareDumps(ctx, major);
+    }
+    await using ctx = await testContext({ source: server.url, destination: server.url });
+    await roundTrip(ctx);
+    compareDumps(ctx, major);
+  });
 
   test('at the version of the tests', async () => {
     await using ctx = await testContext();
@@ -92,6 +127,7 @@ describe('what is read makes the same objects at the destination', () => {
       await using server = await ownPostgres({ major: major as 17 });
       await using ctx = await testContext({ source: server.url, destination: server.url });
       await roundTrip(ctx);
+      compareDumps(ctx, major);
     });
   }
 });

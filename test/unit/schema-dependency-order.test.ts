@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { creationOrder, dependencyMap } from '../../services/capture/schema/dependency-order.ts';
+import { creationOrder, dependencyMap, steadyOrder } from '../../services/capture/schema/dependency-order.ts';
 
 /** Edges from larger to smaller numbers only: no circle. */
 const graph = fc.array(
@@ -34,4 +34,21 @@ test('a circle does not keep the rest from being ordered', () => {
     { from: 'c', to: 'a' },
   ]);
   expect(creationOrder(['c', 'a', 'b'], needs)).toEqual(['b', 'a', 'c']);
+});
+
+test('the steady order: all nodes, each after what it needs, the first that can stand before the others', () => {
+  fc.assert(
+    fc.property(graph, fc.uniqueArray(fc.nat(31), { minLength: 1 }), (edges, wanted) => {
+      const nodes = wanted.map((n) => `n${n}`);
+      const needs = dependencyMap(edges);
+      const order = steadyOrder(nodes, needs);
+      expect([...order].sort()).toEqual([...nodes].sort());
+      for (const [place, node] of order.entries()) {
+        const standing = new Set(order.slice(0, place));
+        const canStand = (other: string) =>
+          (needs.get(other) ?? []).every((need) => !nodes.includes(need) || standing.has(need));
+        expect(node).toBe(nodes.find((other) => !standing.has(other) && canStand(other)));
+      }
+    }),
+  );
 });

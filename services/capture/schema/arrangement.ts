@@ -1,5 +1,5 @@
 import { type SchemaSection, schemaSections } from '../../../shared/envelope/schema-object.ts';
-import { creationOrder } from './dependency-order.ts';
+import { creationOrder, steadyOrder } from './dependency-order.ts';
 import type { DescribedObject } from './described-object.ts';
 import type { ObjectGraph } from './object-graph.ts';
 
@@ -22,7 +22,7 @@ export function arrange(graph: ObjectGraph): ArrangedObject[] {
   const order = schemaSections.flatMap((section) => {
     const inSection = (node: string) => sections.get(node) === section;
     const needs = new Map(nodes.filter(inSection).map((node) => [node, [...graph.needs(node)].filter(inSection)]));
-    return creationOrder([...needs.keys()], needs);
+    return steadyOrder([...needs.keys()], needs);
   });
   const places = new Map(order.map((node, place) => [node, place]));
   return order.map((node, place) => ({

@@ -3,7 +3,7 @@ import { FIRST_USER_OID } from './user-objects.ts';
 
 /** How the entries of the catalogs hang together, by keys as DescribedObject has them. */
 export interface CatalogEntries {
-  /** What an entry needs, as pg_depend has it. */
+  /** What an entry needs, as pg_depend has it; a column is its relation's entry with `#` and its number. */
   readonly dependencies: readonly { readonly from: string; readonly to: string }[];
   /** The entry that another goes with: an array type with its element type, a row type with its table, ... */
   readonly owner: ReadonlyMap<string, string>;
@@ -18,7 +18,8 @@ const key = (catalog: string, oid: string) => `d.${catalog}::regclass || ':' || 
  * partition) says by itself what it needs.
  */
 const dependenciesSql = `
-  SELECT DISTINCT ${key('classid', 'objid')} AS "from", ${key('refclassid', 'refobjid')} AS "to", d.deptype = 'e' AS member
+  SELECT DISTINCT ${key('classid', 'objid')} || CASE WHEN d.classid = 'pg_class'::regclass AND d.objsubid > 0
+      THEN '#' || d.objsubid ELSE '' END AS "from", ${key('refclassid', 'refobjid')} AS "to", d.deptype = 'e' AS member
   FROM pg_depend d
   WHERE d.objid >= ${FIRST_USER_OID} AND d.refobjid >= ${FIRST_USER_OID} AND d.deptype IN ('n', 'a', 'i', 'e')
     AND NOT (d.deptype = 'a' AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass)

@@ -3,7 +3,15 @@ import { creationOrder } from './dependency-order.ts';
 import type { Table } from './table-facts.ts';
 
 /** A column that is added when the children of its table are there: it stands behind columns of their own. */
-export interface LateColumn {
+export interface LateColumn extends Column {
+  /** Tables that get it, by oid: with the table itself children of it. */
+  readonly reaches: readonly string[];
+  /** Columns that stand before it in one of these. */
+  readonly after: readonly Column[];
+}
+
+export interface Column {
+  /** The table's oid. */
   readonly table: string;
   readonly column: string;
 }
@@ -57,14 +65,15 @@ function earlyNames(table: Table | undefined, early: ReadonlyMap<string, number>
 }
 
 function lateColumns(tables: Tables, early: ReadonlyMap<string, number>): LateColumn[] | null {
-  const columns = new Map<string, LateColumn>();
+  const columns = new Map<string, Column & { reaches: string[] }>();
   const needs = new Map<string, string[]>();
   for (const [oid, count] of early) {
     let before: string | null = null;
     for (const { name } of tables.get(oid)?.columns.slice(count) ?? []) {
       const from = supplier(tables, early, { table: oid, column: name });
       const key = JSON.stringify(from);
-      columns.set(key, from);
+      const { reaches } = columns.get(key) ?? { reaches: [] };
+      columns.set(key, { ...from, reaches: [...reaches, oid] });
       const list = needs.get(key) ?? [];
       if (before !== null && before !== key) list.push(before);
       needs.set(key, list);
@@ -72,11 +81,14 @@ function lateColumns(tables: Tables, early: ReadonlyMap<string, number>): LateCo
     }
   }
   if (circles(columns.keys(), (key) => needs.get(key) ?? []).length > 0) return null;
-  return creationOrder([...columns.keys()], needs).flatMap((key) => columns.get(key) ?? []);
+  return creationOrder([...columns.keys()], needs).flatMap((key) => {
+    const late = columns.get(key);
+    return late ? { ...late, after: (needs.get(key) ?? []).flatMap((before) => columns.get(before) ?? []) } : [];
+  });
 }
 
 /** The table whose late column makes that of a child. */
-function supplier(tables: Tables, early: ReadonlyMap<string, number>, late: LateColumn): LateColumn {
+function supplier(tables: Tables, early: ReadonlyMap<string, number>, late: Column): Column {
   const table = tables.get(late.table);
   if (table?.columns.find(({ name }) => name === late.column)?.local === 't') return late;
   const parent = table?.parents.find(({ oid }) => {

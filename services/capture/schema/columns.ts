@@ -6,6 +6,7 @@ import { sequenceOptions, sequenceOptionsSql } from './sequence-options.ts';
 /** A live column of a table, as its catalogs describe it; flags are `t` or `f`. */
 export interface ColumnRow {
   relation: string;
+  number: string;
   name: string;
   type: string;
   collation: string | null;
@@ -37,7 +38,7 @@ const notNullValidated = `AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.co
 
 function columnsSql(version: number): string {
   return `
-  SELECT a.attrelid AS relation, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+  SELECT a.attrelid AS relation, a.attnum AS number, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
     l.collname AS collation, ln.nspname AS collation_schema, a.attidentity AS identity,
     ${version >= 120_000 ? 'a.attgenerated' : "''"} AS generated, d.oid AS expression_oid,
     pg_get_expr(d.adbin, d.adrelid) AS expression,

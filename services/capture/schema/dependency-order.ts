@@ -42,3 +42,65 @@ function visit(start: string, needs: ReadonlyMap<string, readonly string[]>, see
     }
   }
 }
+
+/**
+ * The nodes as near to the order given as what they need allows: at every step the first one whose needs all stand.
+ * Nodes that need each other in a circle come last; the destination will say which is too early.
+ */
+export function steadyOrder(nodes: readonly string[], needs: ReadonlyMap<string, readonly string[]>): string[] {
+  const places = new Map(nodes.map((node, place) => [node, place]));
+  const needing = new Map<string, string[]>();
+  const open = new Map<string, number>();
+  const ready: number[] = [];
+  for (const [place, node] of nodes.entries()) {
+    const own = (needs.get(node) ?? []).filter((need) => need !== node && places.has(need));
+    for (const need of own) {
+      const others = needing.get(need);
+      if (others) others.push(node);
+      else needing.set(need, [node]);
+    }
+    open.set(node, own.length);
+    if (own.length === 0) push(ready, place);
+  }
+  const order: string[] = [];
+  for (let place = pop(ready); place !== undefined; place = pop(ready)) {
+    const node = nodes[place] ?? '';
+    order.push(node);
+    for (const other of needing.get(node) ?? []) {
+      const left = (open.get(other) ?? 0) - 1;
+      open.set(other, left);
+      if (left === 0) push(ready, places.get(other) ?? 0);
+    }
+  }
+  const standing = new Set(order);
+  return [...order, ...nodes.filter((node) => !standing.has(node))];
+}
+
+/** A binary heap, the smallest number first. */
+function push(heap: number[], value: number): void {
+  let at = heap.push(value) - 1;
+  while (at > 0) {
+    const above = (at - 1) >> 1;
+    if ((heap[above] ?? 0) <= value) break;
+    heap[at] = heap[above] ?? 0;
+    at = above;
+  }
+  heap[at] = value;
+}
+
+function pop(heap: number[]): number | undefined {
+  const top = heap[0];
+  const value = heap.pop();
+  if (value === undefined || heap.length === 0) return top;
+  let at = 0;
+  for (;;) {
+    const left = 2 * at + 1;
+    if (left >= heap.length) break;
+    const below = (heap[left + 1] ?? Number.POSITIVE_INFINITY) < (heap[left] ?? 0) ? left + 1 : left;
+    if ((heap[below] ?? 0) >= value) break;
+    heap[at] = heap[below] ?? 0;
+    at = below;
+  }
+  heap[at] = value;
+  return top;
+}

@@ -63,9 +63,14 @@ export class ObjectGraph {
       const unit = units.get(at);
       if (unit !== undefined) return unit;
       seen.add(at);
-      at = this.#entries.owner.get(at) ?? this.#entries.extension.get(at);
+      at = this.#ownerOf(at);
     }
     return undefined;
+  }
+
+  #ownerOf(entry: string): string | undefined {
+    const [relation, column] = entry.split('#');
+    return column === undefined ? (this.#entries.owner.get(entry) ?? this.#entries.extension.get(entry)) : relation;
   }
 
   /** The object or part of a node. */
@@ -114,9 +119,9 @@ export class ObjectGraph {
     return part && !this.#later.get(part.of)?.has(unit) ? part.of : unit;
   }
 
-  /** All nodes: the objects in the order given, each followed by its later parts. */
+  /** All nodes: the objects in the order given, then later parts: bodies of functions may use what is not known here. */
   nodes(): string[] {
-    return [...this.#objects.keys()].flatMap((key) => [key, ...(this.#later.get(key) ?? [])]);
+    return [...new Set([...this.#objects.keys(), ...[...this.#later.values()].flatMap((parts) => [...parts])])];
   }
 
   /** Takes objects apart until nothing needs itself; a circle without parts stays, and the destination will say so. */

@@ -8,7 +8,8 @@ import type { DescribedObject } from './described-object.ts';
 export function orderRefreshes(objects: readonly DescribedObject[], entries: CatalogEntries): DescribedObject[] {
   const kinds = new Map(objects.map(({ key, kind }) => [key, kind]));
   const reads = new Map<string, string[]>();
-  for (const { from, to } of entries.dependencies) {
+  for (const { from: entry, to } of entries.dependencies) {
+    const [from = entry] = entry.split('#');
     const reader = kinds.has(from) ? from : (entries.owner.get(from) ?? from);
     const list = reads.get(reader);
     if (list) list.push(to);

@@ -1,5 +1,5 @@
 import { quoteIdentifier, quoteTable, type TableName } from '../../../shared/postgres/identifiers.ts';
-import { type ColumnOrder, columnOrder, type LateColumn } from './column-order.ts';
+import { type Column, type ColumnOrder, columnOrder } from './column-order.ts';
 import { type ColumnRow, columnSettings, columnType, defaultKey, valueClause } from './columns.ts';
 import type { DescribedObject, KindReader, Part } from './described-object.ts';
 import { foreignOptions } from './foreign-options.ts';
@@ -55,41 +55,43 @@ function describeTable(table: Table, tables: Tables): DescribedObject {
 function laterParts(table: Table, tables: Tables): Pick<DescribedObject, 'later'> {
   const { early, family } = tables.order;
   if (!early.has(table.oid)) return {};
-  const parts = lateColumnParts(table, tables).map(({ key }) => key);
+  const columns = tables.order.late.filter(({ reaches }) => reaches.includes(table.oid)).map(columnKey);
+  const parts = [...columns, ...lateColumnParts(table, tables).map(({ key }) => key)];
   const related = [...family].map((oid) => tables.byOid.get(oid)).filter((other) => other !== undefined);
-  const others = related.flatMap((other) => [
-    keyOf(other),
-    ...lateColumnParts(other, tables).map(({ key }) => key),
-    ...tableParts(other, tables).map(({ key }) => key),
-  ]);
+  const others = related.flatMap((other) => [keyOf(other), ...tableParts(other, tables).map(({ key }) => key)]);
   return { later: { parts, early: others } };
 }
 
-const columnKey = ({ table, column }: LateColumn) => `pg_class:${table}/column ${column}`;
+const columnKey = ({ table, column }: Column) => `pg_class:${table}/column ${column}`;
 
-function lateColumnParts(table: Table, { byOid, order }: Tables): Part[] {
+/** Everything that is said of a table that has late columns, but the table with its early ones. */
+function lateColumnParts(table: Table, tables: Tables): Part[] {
+  const { order, byOid } = tables;
   if (!order.early.has(table.oid)) return [];
-  const added = order.late.map((late, place): Part => {
-    const { columns = [] } = table;
-    const column = columns.find(({ name }) => name === late.column);
-    const definition = column === undefined ? '' : columnDefinition(table, column, new Set());
-    const before = order.late.slice(Math.max(0, place - 1), place).map(columnKey);
+  const ordinary = ordinaryParts(table);
+  const later = new Set(ordinary.map(({ key }) => key));
+  const added = order.late.flatMap((late): Part[] => {
+    const column = late.table === table.oid ? table.columns.find(({ name }) => name === late.column) : undefined;
+    if (column === undefined) return [];
+    const before = late.after.map(columnKey);
     const related = [...order.family].map((oid) => `pg_class:${oid}`);
-    const sql = `ALTER TABLE ${quoteTable(table)} ADD COLUMN ${definition}`;
-    return { key: columnKey(late), kind: 'column', name: late.column, sql, needs: [...before, ...related] };
+    const covers = late.reaches.flatMap((oid) => columnEntry(byOid.get(oid), late.column));
+    const sql = `ALTER TABLE ${quoteTable(table)} ADD COLUMN ${columnDefinition(table, column, later)}`;
+    return [{ key: columnKey(late), kind: 'column', name: late.column, sql, covers, needs: [...before, ...related] }];
   });
-  const own = added.filter((_, place) => order.late[place]?.table === table.oid);
+  const needs = order.late.filter(({ reaches }) => reaches.includes(table.oid)).map(columnKey);
   const settings = [
-    ...table.checks
-      .filter(({ local }) => local)
-      .map((check) => `ALTER TABLE ${quoteTable(table)} ADD ${checkClause(check)}`),
     ...inheritedLateNotNulls(table, order).map((clause) => `ALTER TABLE ${quoteTable(table)} ADD ${clause}`),
-    settingsSql(table, { byOid, order }, new Set()),
+    settingsSql(table, tables, later),
   ].filter((sql) => sql !== '');
-  if (settings.length === 0) return own;
   const key = `${keyOf(table)}/settings`;
-  const needs = order.late.slice(-1).map(columnKey);
-  return [...own, { key, kind: 'table settings', name: table.name, sql: settings.join('; '), needs }];
+  const said = { key, kind: 'table settings', name: table.name, sql: settings.join('; '), needs };
+  return [...added, ...ordinary.map((part) => ({ ...part, needs })), ...(settings.length === 0 ? [] : [said])];
+}
+
+function columnEntry(table: Table | undefined, name: string): string[] {
+  const column = table?.columns.find((one) => one.name === name);
+  return column === undefined ? [] : [`pg_class:${column.relation}#${column.number}`];
 }
 
 /** Of columns that a parent adds later. */
@@ -99,10 +101,8 @@ function inheritedLateNotNulls(table: Table, { early, late }: ColumnOrder): stri
   return notNullConstraints(table, new Set([...added, ...others]));
 }
 
-/** Where columns come later, checks and settings come with them. */
 function tableParts(table: Table, tables: Tables): Part[] {
-  const late = lateColumnParts(table, tables);
-  return tables.order.early.has(table.oid) ? late : ordinaryParts(table);
+  return tables.order.early.has(table.oid) ? lateColumnParts(table, tables) : ordinaryParts(table);
 }
 
 function ordinaryParts(table: Table): Part[] {
@@ -112,14 +112,12 @@ function ordinaryParts(table: Table): Part[] {
     const sql = `${alter.replace('TABLE', 'TABLE ONLY')} ALTER COLUMN ${quoteIdentifier(column.name)} SET DEFAULT ${column.expression}`;
     return key === null ? [] : [{ key, kind: 'default', name: column.name, sql }];
   });
-  const checks = table.checks.map(
-    (check): Part => ({
-      key: checkKey(check),
-      kind: 'check',
-      name: check.name,
-      sql: `${alter} ADD ${checkClause(check)}`,
-    }),
-  );
+  const checks = table.checks
+    .filter(({ local }) => local || table.partition)
+    .map((check): Part => {
+      const sql = `${alter} ADD ${checkClause(check)}`;
+      return { key: checkKey(check), kind: 'check', name: check.name, sql };
+    });
   return [...defaults, ...checks];
 }
 
@@ -226,7 +224,7 @@ function settingsSql(table: Table, tables: Tables, later: ReadonlySet<string>): 
   const changes = table.columns.flatMap((column) => {
     const inherited = table.type === null && !named.has(column.name);
     const isLater = later.has(defaultKey(column) ?? '');
-    const known = { ...column, ...(isLater && { expression: null }) };
+    const known = { ...column, ...(isLater && { expression: null, parent_default: 'f' }) };
     return columnSettings(known, { inherited, notNull: table.notNulls.length === 0 });
   });
   const statements = changes.length === 0 ? [] : [`${alter} ${changes.join(', ')}`];
