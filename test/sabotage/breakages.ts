@@ -14,6 +14,8 @@ const starting = (name: string) => ({ file: 'test/fault/capture-killed-while-sta
 const applying = (name: string) => ({ file: 'test/fault/sink-killed-while-applying.test.ts', name });
 const loading = (name: string) => ({ file: 'test/fault/sink-killed-while-loading.test.ts', name });
 
+const schedule = (name: string) => ({ file: 'test/unit/schema-objects-schedule.test.ts', name });
+
 const manifest: readonly Breakage[] = [
   {
     name: 'acknowledges one byte past the end LSN',
@@ -301,7 +303,39 @@ const connections: readonly Breakage[] = [
   },
 ];
 
+const schemaObjects: readonly Breakage[] = [
+  {
+    name: 'creates an object whose need failed',
+    file: 'shared/schema-objects/schedule.ts',
+    find: '    if (need === undefined) return false;\n    const { cause',
+    replace: '    if (need === undefined || this.#alone.size > 0) return false;\n    const { cause',
+    test: schedule('one that fails stops only what needs it'),
+  },
+  {
+    name: 'lets a constraint and an index of one table run at once',
+    file: 'shared/schema-objects/schedule.ts',
+    find: "if (held === 'exclusive' || (held === 'shared' && lock === 'exclusive')) return true;",
+    replace: "if (held === 'exclusive') return true;",
+    test: schedule('indexes of a table share it'),
+  },
+  {
+    name: 'takes what existed for created, with all that is said of it',
+    file: 'shared/schema-objects/existing-objects.ts',
+    find: "return subjects.length > 0 && subjects.every(({ number }) => states.get(number)?.state === 'existed');",
+    replace: 'return subjects.length < 0;',
+    test: { file: 'test/unit/schema-objects-selection.test.ts', name: 'what speaks of kept objects only is kept' },
+  },
+  {
+    name: 'writes the state of an object before its transaction commits, in another one',
+    file: 'shared/schema-objects/create-section.ts',
+    find: 'claim, ...objects.map(',
+    replace: "claim, 'COMMIT', 'BEGIN', ...objects.map(",
+    test: { file: 'test/fault/sink-killed-while-creating.test.ts', name: 'in each section' },
+  },
+];
+
 export const breakages: readonly Breakage[] = [
+  ...schemaObjects,
   ...manifest,
   ...producer,
   ...capture,
