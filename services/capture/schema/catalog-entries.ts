@@ -19,7 +19,8 @@ const key = (catalog: string, oid: string) => `d.${catalog}::regclass || ':' || 
  */
 const dependenciesSql = `
   SELECT DISTINCT ${key('classid', 'objid')} || CASE WHEN d.classid = 'pg_class'::regclass AND d.objsubid > 0
-      THEN '#' || d.objsubid ELSE '' END AS "from", ${key('refclassid', 'refobjid')} AS "to", d.deptype = 'e' AS member
+      THEN '#' || d.objsubid ELSE '' END AS "from", ${key('refclassid', 'refobjid')}
+    || CASE WHEN d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 THEN '#' || d.refobjsubid ELSE '' END AS "to", d.deptype = 'e' AS member
   FROM pg_depend d
   WHERE d.objid >= ${FIRST_USER_OID} AND d.refobjid >= ${FIRST_USER_OID} AND d.deptype IN ('n', 'a', 'i', 'e')
     AND NOT (d.deptype = 'a' AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass)

@@ -7,6 +7,7 @@ import { FIRST_USER_OID } from './user-objects.ts';
 interface EntryRow {
   key: string;
   column: string | null;
+  number: string;
   target: string | null;
   /** Of a security label; a comment has none. */
   provider: string | null;
@@ -18,7 +19,7 @@ interface EntryRow {
  * constraints, sequences of identity columns. The comment on `public` that every database has is none.
  */
 const commentsSql = `
-  SELECT d.classoid::regclass || ':' || d.objoid AS key, a.attname AS column, d.provider, d.text,
+  SELECT d.classoid::regclass || ':' || d.objoid AS key, a.attname AS column, d.objsubid AS number, d.provider, d.text,
     CASE WHEN c.oid IS NOT NULL THEN json_build_array(CASE WHEN d.objsubid > 0 THEN 'COLUMN' WHEN c.relkind = 'S'
         THEN 'SEQUENCE' WHEN c.relkind IN ('i', 'I') THEN 'INDEX' END, n.nspname, c.relname, NULL)
       WHEN k.oid IS NOT NULL THEN json_build_array('CONSTRAINT', kn.nspname, coalesce(kc.relname, kt.typname),
@@ -79,6 +80,6 @@ function describe(row: EntryRow, object: DescribedObject, target: string): Descr
     table,
     sql: `${command} ON ${target} IS ${quoteLiteral(text)}`,
     of: object.key,
-    needs: [key],
+    needs: column === null ? [key] : [key, `${key}#${row.number}`],
   };
 }

@@ -23,8 +23,8 @@ export interface DescribedObject
   readonly leftOut?: string;
   /** What can be said of it later, where it needs what needs the object itself. */
   readonly parts?: readonly Part[];
-  /** Parts that are said later in any case; `early`: keys of the objects and parts that do not wait for them. */
-  readonly later?: { readonly parts: readonly string[]; readonly early: readonly string[] };
+  /** Parts, by their keys, that are said later in any case; who needs one of them needs it by name. */
+  readonly later?: readonly string[];
   /** Its SQL when these parts, by their keys, are said later. */
   readonly without?: (parts: ReadonlySet<string>) => string;
 }

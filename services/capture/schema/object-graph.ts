@@ -31,7 +31,7 @@ export class ObjectGraph {
     for (const { key, of, needs = [], parts = [], later } of objects) {
       for (const need of of === undefined ? needs : [of, ...needs]) this.#connect(key, need);
       for (const part of parts) for (const need of part.needs ?? []) this.#connect(part.key, need);
-      if (later) this.takeApart(key, later.parts, later.early);
+      if (later) this.takeApart(key, later, []);
     }
   }
 
@@ -45,12 +45,16 @@ export class ObjectGraph {
       this.#parts.set(part.key, { of: key, part });
       this.#needed.set(part.key, part.key);
       for (const entry of [part.key, ...(part.covers ?? [])]) this.#needing.set(entry, part.key);
+      // Who needs a column needs the statement that adds it.
+      for (const entry of part.covers ?? []) if (entry.includes('#')) this.#needed.set(entry, part.key);
     }
   }
 
   #connect(unit: string | undefined, to: string): void {
     const need = this.#resolve(to, this.#needed);
     if (unit === undefined || need === undefined || unit === need) return;
+    // Constraints that a table inherits come with the column that its parent adds to it.
+    if (this.#objects.get(unit)?.later && this.#parts.get(need)?.part.kind === 'column') return;
     const needs = this.#needsOf.get(unit);
     if (needs) needs.add(need);
     else this.#needsOf.set(unit, new Set([need]));
@@ -97,7 +101,7 @@ export class ObjectGraph {
       for (const need of this.#needsOf.get(unit) ?? []) {
         const other = this.#nodeOf(need);
         needed.add(other);
-        if (this.#early.get(other)?.has(node)) continue;
+        if (this.#early.get(other)?.has(node) || this.#objects.get(other)?.later) continue;
         for (const part of this.#later.get(other) ?? []) needed.add(part);
       }
     }

@@ -8,8 +8,8 @@ import type { DescribedObject } from './described-object.ts';
 export function orderRefreshes(objects: readonly DescribedObject[], entries: CatalogEntries): DescribedObject[] {
   const kinds = new Map(objects.map(({ key, kind }) => [key, kind]));
   const reads = new Map<string, string[]>();
-  for (const { from: entry, to } of entries.dependencies) {
-    const [from = entry] = entry.split('#');
+  for (const dependency of entries.dependencies) {
+    const [from, to] = [relationOf(dependency.from), relationOf(dependency.to)];
     const reader = kinds.has(from) ? from : (entries.owner.get(from) ?? from);
     const list = reads.get(reader);
     if (list) list.push(to);
@@ -21,6 +21,8 @@ export function orderRefreshes(objects: readonly DescribedObject[], entries: Cat
     return { ...object, needs: [...(object.needs ?? []), ...read.map((key) => `${key}/refresh`)] };
   });
 }
+
+const relationOf = (entry: string) => entry.split('#')[0] ?? entry;
 
 const readable = new Set(['view', 'function', 'procedure', 'aggregate', 'operator']);
 

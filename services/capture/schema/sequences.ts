@@ -14,13 +14,14 @@ interface SequenceRow extends SequenceOptions {
 interface Owner extends TableName {
   oid: string;
   column: string;
+  number: number;
 }
 
 /** Sequences other than those of identity columns, and which column each goes with when it is dropped. */
 export const readSequences: KindReader = async ({ client }) => {
   const { rows } = await client.query<SequenceRow>(
     `SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relpersistence = 'u' AS unlogged, ${sequenceOptionsSql},
-      (SELECT json_build_object('oid', t.oid::text, 'schema', tn.nspname, 'name', t.relname, 'column', a.attname)
+      (SELECT json_build_object('oid', t.oid::text, 'schema', tn.nspname, 'name', t.relname, 'column', a.attname, 'number', a.attnum)
         FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid JOIN pg_namespace tn ON tn.oid = t.relnamespace
         JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass
@@ -65,6 +66,6 @@ function ownership({ key, schema, name }: DescribedObject, owner: Owner): Descri
     table,
     sql: `ALTER SEQUENCE ${quoteTable({ schema, name })} OWNED BY ${quoteTable(table)}.${quoteIdentifier(owner.column)}`,
     of: key,
-    needs: [`pg_class:${owner.oid}`],
+    needs: [`pg_class:${owner.oid}`, `pg_class:${owner.oid}#${owner.number}`],
   };
 }

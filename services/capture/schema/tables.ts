@@ -53,13 +53,8 @@ function describeTable(table: Table, tables: Tables): DescribedObject {
 
 /** Columns that children had before, and what is said of the columns once all of them are there. */
 function laterParts(table: Table, tables: Tables): Pick<DescribedObject, 'later'> {
-  const { early, family } = tables.order;
-  if (!early.has(table.oid)) return {};
-  const columns = tables.order.late.filter(({ reaches }) => reaches.includes(table.oid)).map(columnKey);
-  const parts = [...columns, ...lateColumnParts(table, tables).map(({ key }) => key)];
-  const related = [...family].map((oid) => tables.byOid.get(oid)).filter((other) => other !== undefined);
-  const others = related.flatMap((other) => [keyOf(other), ...tableParts(other, tables).map(({ key }) => key)]);
-  return { later: { parts, early: others } };
+  if (!tables.order.early.has(table.oid)) return {};
+  return { later: lateColumnParts(table, tables).map(({ key }) => key) };
 }
 
 const columnKey = ({ table, column }: Column) => `pg_class:${table}/column ${column}`;
