@@ -14,7 +14,8 @@ interface StateRow {
   definition: string;
   /** `O` enabled, `D` disabled, `R` replica, `A` always. */
   enabled: 'O' | 'D' | 'R' | 'A';
-  parent_oid: string | null;
+  /** Oids of the triggers that it came with, as JSON: those of the partitioned tables above. */
+  ancestors: string;
 }
 
 /**
@@ -29,7 +30,7 @@ export const readTriggers: KindReader = async (catalog) => {
 export const readRules: KindReader = async ({ client }) => {
   const { rows } = await client.query<StateRow>(
     `SELECT r.oid, c.oid AS table_oid, n.nspname AS schema, c.relname AS table, c.relkind AS kind, r.rulename AS name,
-      pg_get_ruledef(r.oid) AS definition, r.ev_enabled AS enabled, NULL AS parent_oid
+      pg_get_ruledef(r.oid) AS definition, r.ev_enabled AS enabled, '[]' AS ancestors
     FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE r.rulename <> '_RETURN' AND ${inUserSchema('pg_class', 'c.oid')}
     ORDER BY 3, 4, 6`,
@@ -40,7 +41,7 @@ export const readRules: KindReader = async ({ client }) => {
 async function readTriggerRows({ client, version }: Catalog): Promise<StateRow[]> {
   const { rows } = await client.query<StateRow>(
     `SELECT t.oid, c.oid AS table_oid, n.nspname AS schema, c.relname AS table, c.relkind AS kind, t.tgname AS name,
-      pg_get_triggerdef(t.oid) AS definition, t.tgenabled AS enabled, NULL AS parent_oid
+      pg_get_triggerdef(t.oid) AS definition, t.tgenabled AS enabled, '[]' AS ancestors
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE NOT t.tgisinternal ${version >= 130_000 ? 'AND t.tgparentid = 0' : ''} AND ${inUserSchema('pg_class', 'c.oid')}
       AND t.tgfoid IS DISTINCT FROM to_regprocedure('${TRUNCATE_LOGGER}')
@@ -49,7 +50,7 @@ async function readTriggerRows({ client, version }: Catalog): Promise<StateRow[]
   return rows;
 }
 
-/** Triggers of partitions come with that of the partitioned table; here those that have another state than it has. */
+/** Triggers of partitions come with that of the partitioned table; here those that have another state than the one above. */
 export const readPartitionTriggerStates: KindReader = async ({ client, version }) => {
   if (version < 110_000) return [];
   const parent =
@@ -58,10 +59,15 @@ export const readPartitionTriggerStates: KindReader = async ({ client, version }
       : `(SELECT d.refobjid FROM pg_depend d WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
           AND d.refclassid = 'pg_trigger'::regclass LIMIT 1)`;
   const { rows } = await client.query<StateRow>(
-    `SELECT t.oid, c.oid AS table_oid, n.nspname AS schema, c.relname AS table, c.relkind AS kind, t.tgname AS name,
-      '' AS definition, t.tgenabled AS enabled, p.oid AS parent_oid
+    `WITH RECURSIVE parent AS (SELECT t.oid, ${parent} AS parent FROM pg_trigger t),
+    ancestor(oid, above) AS (
+      SELECT oid, parent FROM parent WHERE parent <> 0
+      UNION ALL SELECT a.oid, p.parent FROM ancestor a JOIN parent p ON p.oid = a.above WHERE p.parent <> 0)
+    SELECT t.oid, c.oid AS table_oid, n.nspname AS schema, c.relname AS table, c.relkind AS kind, t.tgname AS name,
+      '' AS definition, t.tgenabled AS enabled,
+      (SELECT json_agg(a.above::text) FROM ancestor a WHERE a.oid = t.oid) AS ancestors
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_trigger p ON p.oid = ${parent}
+    JOIN parent ON parent.oid = t.oid JOIN pg_trigger p ON p.oid = parent.parent
     WHERE p.tgenabled <> t.tgenabled AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.oid = t.tgconstraint AND k.contype = 'f')
       AND ${inUserSchema('pg_class', 'c.oid')}
     ORDER BY 3, 4, 6`,
@@ -96,6 +102,8 @@ const actions = { O: 'ENABLE', D: 'DISABLE', R: 'ENABLE REPLICA', A: 'ENABLE ALW
 function state(kind: 'trigger' | 'rule', row: StateRow): DescribedObject {
   const catalog = kind === 'trigger' ? 'pg_trigger' : 'pg_rewrite';
   const own = `${catalog}:${row.oid}`;
+  // A partitioned table's state goes to its partitions, too: theirs come afterwards.
+  const above = JSON.parse(row.ancestors) as string[];
   const change = `${actions[row.enabled]} ${kind.toUpperCase()} ${quoteIdentifier(row.name)}`;
   return {
     ...belonging(row),
@@ -103,7 +111,7 @@ function state(kind: 'trigger' | 'rule', row: StateRow): DescribedObject {
     section: 'cutover',
     kind: `${kind} state`,
     sql: `ALTER TABLE ${tableOf(row)} ${change}`,
-    needs: row.parent_oid === null ? [own] : [`${catalog}:${row.parent_oid}`, `${catalog}:${row.parent_oid}/state`],
+    needs: above.length === 0 ? [own] : above.flatMap((oid) => [`${catalog}:${oid}`, `${catalog}:${oid}/state`]),
   };
 }
 
