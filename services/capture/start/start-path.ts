@@ -93,9 +93,11 @@ export async function startPath(
   const { incarnation, epoch } = writer;
   knownEpochs.add(epoch);
   const codec = kafka.openCodec({ incarnation, epoch, timeline: facts.timeline });
-  for (const { shape, topic } of tables) await codec.encoder(shape, topic);
+  // Events need schemas and topics: a task without a stream has neither.
+  const streamed = task.types.has('incremental') ? tables : [];
+  for (const { shape, topic } of streamed) await codec.encoder(shape, topic);
   await checkTopicsThere(state, kafka.admin);
-  await kafka.admin.ensureTopics(topicsOf(task, tables).map((spec) => ({ ...spec, orMore: state.epoch !== null })));
+  await kafka.admin.ensureTopics(topicsOf(task, streamed).map((spec) => ({ ...spec, orMore: state.epoch !== null })));
   await checkPartitionEnds(state, { fetcher: kafka.fetcher, codec, signal });
 
   const identities = union(state.epoch?.replicaIdentities ?? [], changes);
