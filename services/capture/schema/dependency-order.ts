@@ -45,7 +45,7 @@ function visit(start: string, needs: ReadonlyMap<string, readonly string[]>, see
 
 /**
  * The nodes as near to the order given as what they need allows: at every step the first one whose needs all stand.
- * Nodes that need each other in a circle come last; the destination will say which is too early.
+ * Nodes that need each other in a circle come last, with what needs them; the destination will say which is too early.
  */
 export function steadyOrder(nodes: readonly string[], needs: ReadonlyMap<string, readonly string[]>): string[] {
   const places = new Map(nodes.map((node, place) => [node, place]));
@@ -72,8 +72,18 @@ export function steadyOrder(nodes: readonly string[], needs: ReadonlyMap<string,
       if (left === 0) push(ready, places.get(other) ?? 0);
     }
   }
-  const standing = new Set(order);
-  return [...order, ...nodes.filter((node) => !standing.has(node))];
+  return [...order, ...orderOfRest(nodes, needs, new Set(order))];
+}
+
+/** In a circle one node comes too early, and what is outside of the circle still stands after what it needs. */
+function orderOfRest(
+  nodes: readonly string[],
+  needs: ReadonlyMap<string, readonly string[]>,
+  standing: ReadonlySet<string>,
+): string[] {
+  const rest = nodes.filter((node) => !standing.has(node));
+  const isOpen = (node: string) => !standing.has(node) && needs.has(node);
+  return creationOrder(rest, new Map(rest.map((node) => [node, (needs.get(node) ?? []).filter(isOpen)])));
 }
 
 /** A binary heap, the smallest number first. */
