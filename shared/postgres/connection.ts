@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { isSluiceError, SluiceError } from '../errors.ts';
+import { type ErrorCode, isSluiceError, SluiceError } from '../errors.ts';
 import { placed, postgresFailure, sqlstate } from './failure.ts';
 import { watchSession } from './session-watch.ts';
 import { type TlsSettings, tlsOptions } from './tls.ts';
@@ -95,9 +95,11 @@ export function clientConfig(endpoint: PostgresEndpoint, options: ConnectOptions
   } as pg.ClientConfig;
 }
 
+const passedOver: ReadonlySet<ErrorCode> = new Set(['POSTGRES_UNREACHABLE', 'POSTGRES_DATABASE_MISSING']);
+
 /**
  * Connects to the first of the endpoint's addresses that answers and is what it asks for; as with libpq, a server that
- * answers and refuses ends the search. All values of results are text (`string | null`).
+ * answers and refuses ends the search; but one that lacks the database may be a standby that is behind. All values of results are text (`string | null`).
  * @throws SluiceError POSTGRES_UNREACHABLE, POSTGRES_AUTH_FAILED, POSTGRES_DATABASE_MISSING, POSTGRES_TLS_FAILED, ...
  */
 export async function connect(endpoint: PostgresEndpoint, options: ConnectOptions): Promise<pg.Client> {
@@ -106,12 +108,12 @@ export async function connect(endpoint: PostgresEndpoint, options: ConnectOption
     try {
       return await connectTo({ ...endpoint, ...address }, options);
     } catch (error) {
-      if (!isSluiceError(error, 'POSTGRES_UNREACHABLE')) throw error;
+      if (!isSluiceError(error) || !passedOver.has(error.code)) throw error;
       failures.push(error);
     }
   }
   const [first] = failures;
-  if (failures.length === 1) throw first;
+  if (failures.every(({ code }) => code === 'POSTGRES_DATABASE_MISSING') || failures.length === 1) throw first;
   const message = failures.map((failure) => failure.message).join('; ');
   throw new SluiceError('POSTGRES_UNREACHABLE', message, { cause: first });
 }
