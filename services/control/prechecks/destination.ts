@@ -1,5 +1,6 @@
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
 import { migratesSchema, precheck, type SourceTable, someNames, streams } from './finding.ts';
+import { mayReplicate } from './may-replicate.ts';
 
 export const destinationVersion = precheck({
   name: 'version of the destination',
@@ -136,17 +137,7 @@ export const destinationEmpty = precheck({
 export const replicaRole = precheck({
   name: 'session_replication_role',
   when: streams,
-  look: async ({ destination }) => {
-    await destination.query('BEGIN');
-    try {
-      await destination.query('SET LOCAL session_replication_role = replica');
-      return true;
-    } catch {
-      return false;
-    } finally {
-      await destination.query('ROLLBACK');
-    }
-  },
+  look: ({ destination }) => mayReplicate(destination),
   judge: (permitted) =>
     permitted
       ? []

@@ -3,6 +3,7 @@ import { quoteTable, type TableName, tableKey } from '../../../shared/postgres/i
 import { actingOn, type SuspendedAction } from '../../../shared/postgres/suspended-actions.ts';
 import type { Task } from '../../../shared/task/task.ts';
 import { type PrecheckContext, type Problem, precheck, type SourceTable, someNames } from './finding.ts';
+import { mayReplicate } from './may-replicate.ts';
 
 /** A selected table that is at the destination already. */
 interface KeptTable extends TableName {
@@ -113,18 +114,6 @@ function keyProblems(tables: readonly KeptTable[], task: Task): Problem[] {
       remedy: 'Create the primary key there: without it each change scans the table.',
     },
   ];
-}
-
-async function mayReplicate(destination: pg.Client): Promise<boolean> {
-  await destination.query('BEGIN');
-  try {
-    await destination.query('SET LOCAL session_replication_role = replica');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    await destination.query('ROLLBACK');
-  }
 }
 
 const tableSql = `
