@@ -107,6 +107,7 @@ interface LockedWork {
 
 /** Those who wait for a lock make others wait behind them: for a short time only, and again after a while. */
 async function locked(sql: pg.ClientBase, { table, statements, signal }: LockedWork): Promise<void> {
+  let holder = 'others';
   while (!signal.aborted) {
     try {
       await sql.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_MILLISECONDS}; ${statements}; COMMIT`);
@@ -115,9 +116,25 @@ async function locked(sql: pg.ClientBase, { table, statements, signal }: LockedW
       await sql.query('ROLLBACK');
       if (sqlstate(error) !== LOCK_NOT_AVAILABLE) throw error;
     }
+    holder = (await lockHolder(sql, table)) ?? holder;
     await delay(WAIT_MILLISECONDS, undefined, { signal }).catch(() => undefined);
   }
-  throw new SluiceError('SOURCE_SLOT_WAIT', `a trigger of table ${table} waits for others that write to the table`);
+  throw new SluiceError(
+    'SOURCE_SLOT_WAIT',
+    `a trigger of table ${table}: waited for ${holder} that holds a lock on it`,
+  );
+}
+
+/** Who has held a lock on the table for longest. */
+async function lockHolder(sql: pg.ClientBase, table: string): Promise<string | undefined> {
+  const { rows } = await sql.query<{ pid: string; since: string; name: string }>(
+    `SELECT l.pid, a.xact_start AS since, coalesce(nullif(a.application_name, ''), a.usename) AS name
+     FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+     WHERE l.granted AND l.relation = $1::regclass AND l.pid <> pg_backend_pid() ORDER BY a.xact_start LIMIT 1`,
+    [table],
+  );
+  const [holder] = rows;
+  return holder && `process ${holder.pid} (${holder.name}, since ${holder.since})`;
 }
 
 const LOCK_NOT_AVAILABLE = '55P03';

@@ -21,7 +21,8 @@ const sourceTables = `
   CREATE TABLE bag (n int, t text); ALTER TABLE bag REPLICA IDENTITY FULL;
   CREATE TABLE audit (id serial PRIMARY KEY, what text);
   CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO public.audit (what) VALUES (TG_OP || ' ' || coalesce(NEW.id, OLD.id)); RETURN NULL; END $$;
+    IF TG_OP = 'DELETE' THEN INSERT INTO public.audit (what) VALUES (TG_OP || ' ' || OLD.id);
+    ELSE INSERT INTO public.audit (what) VALUES (TG_OP || ' ' || NEW.id); END IF; RETURN NULL; END $$;
   CREATE TRIGGER noting AFTER INSERT OR UPDATE OR DELETE ON item FOR EACH ROW EXECUTE PROCEDURE note();`;
 
 /** The same, wider, with rows of others and with what would act a second time. */

@@ -27,7 +27,7 @@ const shortCore = [
 /** What depends on the servers' versions, and breaks no server. */
 const core = [
   ...shortCore,
-  'test/fault/{capture,sink}-killed-*.test.ts',
+  'test/fault/{capture-killed-*,sink-killed-while-{applying,loading}}.test.ts',
   'test/integration/{capture,changes,sink,snapshot,values}-*.test.ts',
   'test/integration/schema-publish.test.ts',
   'test/integration/control-compare.test.ts',
