@@ -15,6 +15,21 @@ export interface OutgoingRecord {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** A record batch, and what the manifest says of its records. */
+export interface SealedBatch {
+  readonly batch: Buffer;
+  readonly count: number;
+  /** Of keys and values. */
+  readonly bytes: number;
+  /** Of the segment, through this batch. */
+  readonly crc32c: number;
+}
+
+/** Record batches that one topic-partition is to get, in order. */
+export interface SealedSegment extends TopicPartition {
+  readonly batches: readonly SealedBatch[];
+}
+
 /** Records of one topic-partition that one send wrote: `count` consecutive offsets from `offset`. */
 export interface Written extends TopicPartition {
   readonly offset: bigint;
@@ -36,6 +51,8 @@ export interface Producer {
    *   after any of them nothing is known of what was written, and the producer is to be closed.
    */
   send(records: readonly OutgoingRecord[], floors: FloorLookup): Promise<Written[]>;
+  /** The same for records that are in record batches already, no topic-partition twice; it keeps none of them. */
+  sendSealed(segments: readonly SealedSegment[], floors: FloorLookup): Promise<Written[]>;
   close(): Promise<void>;
 }
 

@@ -17,6 +17,7 @@ const ATTRIBUTES_AT = 21;
 const LAST_OFFSET_DELTA_AT = 23;
 const BASE_TIMESTAMP_AT = 27;
 const MAX_TIMESTAMP_AT = 35;
+const PRODUCER_AT = 43;
 const RECORD_COUNT_AT = 57;
 const MAGIC_AT = 16;
 const MAGIC = 2;
@@ -49,22 +50,25 @@ export function encodeRecordBatch(records: readonly RecordContent[], timestamp: 
   const sizes = records.map(bodySize);
   const total = sizes.reduce((sum, size) => sum + varintSize(size) + size, HEADER_BYTES);
   const writer = new WireWriter(total);
-  writer.int64(0n);
-  writer.int32(total - LENGTH_END);
-  writer.int32(-1);
-  writer.int8(MAGIC);
-  writer.int32(0);
-  writer.int16(0);
-  writer.int32(records.length - 1);
-  writer.int64(timestamp);
-  writer.int64(timestamp);
-  writer.int64(-1n);
-  writer.int16(-1);
-  writer.int32(-1);
-  writer.int32(records.length);
+  writer.at = HEADER_BYTES;
   for (let index = 0; index < records.length; index++) writeRecord(writer, records[index]!, index, sizes[index]!);
-  writer.uint32At(crc32c(writer.buffer.subarray(ATTRIBUTES_AT)), CRC_AT);
+  sealBatch(writer.buffer, records.length, timestamp);
   return writer.buffer;
+}
+
+/** Completes a batch whose records stand behind the room for its header. */
+export function sealBatch(batch: Buffer, count: number, timestamp: bigint): void {
+  batch.fill(0, 0, HEADER_BYTES);
+  batch.writeInt32BE(batch.length - LENGTH_END, LENGTH_END - 4);
+  batch.writeInt32BE(-1, LENGTH_END);
+  batch[MAGIC_AT] = MAGIC;
+  batch.writeInt32BE(count - 1, LAST_OFFSET_DELTA_AT);
+  batch.writeBigInt64BE(timestamp, BASE_TIMESTAMP_AT);
+  batch.writeBigInt64BE(timestamp, MAX_TIMESTAMP_AT);
+  // No producer: id, epoch and sequence are -1.
+  batch.fill(0xff, PRODUCER_AT, RECORD_COUNT_AT);
+  batch.writeInt32BE(count, RECORD_COUNT_AT);
+  batch.writeUInt32BE(crc32c(batch.subarray(ATTRIBUTES_AT)), CRC_AT);
 }
 
 /** What compression applies to. */
