@@ -1,0 +1,7 @@
+import type { Workload } from './bench.ts';
+import { drainRandom } from './workloads/drain-random.ts';
+import { drainTpcb } from './workloads/drain-tpcb.ts';
+import { snapshot } from './workloads/snapshot.ts';
+
+/** In the order of their running. */
+export const workloads: readonly Workload[] = [snapshot, drainTpcb, drainRandom];

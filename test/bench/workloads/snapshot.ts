@@ -1,0 +1,145 @@
+import { Cleanup } from '../../support/cleanup.ts';
+import type { TestDatabase } from '../../support/database.ts';
+import { type Bench, interleaved, type Outcome, Samples, type Workload } from '../bench.ts';
+import { fillSnapshotTables, snapshotKeys, snapshotTables } from '../load/snapshot-tables.ts';
+import { expectEqualContent } from '../measure/content.ts';
+import { Meter } from '../measure/meter.ts';
+import { childWith } from '../measure/process-usage.ts';
+import { rate } from '../measure/sample.ts';
+import { copyThroughPipe } from '../sides/copy-pipe.ts';
+import { NativeReplication } from '../sides/native.ts';
+import { drained, SluiceTask, untilTrue } from '../sides/sluice-task.ts';
+
+const ACCOUNTS = 2_000_000;
+const MIXED = 300_000;
+/** What `sluice migrate` has when nothing is said. */
+const PARALLEL = 4;
+
+export const snapshot: Workload = { name: 'snapshot', title: 'Snapshot', run };
+
+interface Round {
+  readonly bench: Bench;
+  readonly source: TestDatabase;
+  readonly rows: number;
+  /** Of databases, slots and tasks. */
+  readonly name: string;
+}
+
+async function run(bench: Bench): Promise<Outcome> {
+  await using cleanup = new Cleanup();
+  const { scaled, servers } = bench;
+  const size = { accounts: scaled(ACCOUNTS), mixed: scaled(MIXED) };
+  const source = await servers.sourceDatabase('snapshot', cleanup);
+  await source.query([snapshotTables, ...snapshotKeys].join(';'));
+  await fillSnapshotTables(source, size);
+  await source.query('VACUUM ANALYZE');
+  const samples = new Samples();
+  const untilExit: number[] = [];
+  for (let round = 0; round < bench.rounds; round++) {
+    const one: Round = { bench, source, rows: size.accounts + size.mixed, name: `snapshot${round}` };
+    await interleaved(round, [
+      async () => samples.add('copy', await copy(one)),
+      async () => samples.add('native', await native(one)),
+      async () => {
+        const { sample, exit } = await sluice(one);
+        samples.add('sluice', sample);
+        untilExit.push(exit);
+      },
+    ]);
+  }
+  if (bench.profileDir !== null) await profile({ bench, source, rows: 0, name: 'snapshotp' }, bench.profileDir);
+  const description =
+    `${size.accounts} rows of pgbench_accounts and ${size.mixed} rows of 20 mixed columns, ` +
+    'from the start of `sluice migrate --until caught-up` until all rows are visible and the keys are there';
+  const figures = [{ name: 'until `sluice migrate --until caught-up` has ended', unit: 's', values: untilExit }];
+  return { description, unit: 'rows', samples: samples.all, figures };
+}
+
+async function copy({ bench, source, rows, name }: Round) {
+  await using cleanup = new Cleanup();
+  const destination = await bench.servers.destinationDatabase(`${name}_copy`, cleanup);
+  await destination.query(snapshotTables);
+  await bench.servers.checkpoint();
+  const meter = await Meter.start({ servers: bench.servers });
+  await copyThroughPipe({
+    source,
+    destination,
+    tables: ['accounts', 'mixed'],
+    parallel: PARALLEL,
+    afterwards: snapshotKeys,
+    onStart: (pid) => meter.follow('pipe', pid),
+  });
+  const sample = await meter.stop(rows);
+  await expectEqualContent(source, destination);
+  bench.say(`copy through a pipe: ${Math.round(rate(sample))} rows/s`);
+  return sample;
+}
+
+async function native({ bench, source, rows, name }: Round) {
+  await using cleanup = new Cleanup();
+  const destination = await bench.servers.destinationDatabase(`${name}_native`, cleanup);
+  await destination.query([snapshotTables, ...snapshotKeys].join(';'));
+  await bench.servers.checkpoint();
+  const meter = await Meter.start({ servers: bench.servers, slot: `native_${name}` });
+  const subscription = await NativeReplication.create({ source, destination, name: `native_${name}` });
+  cleanup.defer(() => subscription.drop());
+  await subscription.synchronised();
+  const sample = await meter.stop(rows);
+  await expectEqualContent(source, destination);
+  bench.say(`native: ${Math.round(rate(sample))} rows/s`);
+  return sample;
+}
+
+async function sluice({ bench, source, rows, name }: Round) {
+  await using cleanup = new Cleanup();
+  const { servers } = bench;
+  const destination = await servers.destinationDatabase(name, cleanup);
+  const task = new SluiceTask({ servers, source, destination, name });
+  await servers.checkpoint();
+  const meter = await Meter.start({ servers, slot: task.slot });
+  await using migrate = task.start('migrate', ['--until', 'caught-up']);
+  cleanup.defer(() => task.release());
+  meter.follow('control', migrate.pid);
+  const services: [name: string, script: string][] = [
+    ['capture', 'capture/main'],
+    ['sink', 'sink-postgres/main'],
+  ];
+  for (const [service, script] of services) {
+    await untilTrue(async () => followChild(meter, service, migrate.pid, script), { running: [migrate] });
+  }
+  await untilTrue(() => isStreaming(destination), { running: [migrate], intervalMs: 20 });
+  const sample = await meter.stop(rows);
+  const { code } = await migrate.exit();
+  if (code !== 0) throw new Error(migrate.output);
+  const exit = meter.seconds;
+  await expectEqualContent(source, destination);
+  bench.say(`sluice: ${Math.round(rate(sample))} rows/s`);
+  return { sample, exit };
+}
+
+function followChild(meter: Meter, service: string, parent: number, script: string): boolean {
+  const pid = childWith(parent, script);
+  if (pid !== null) meter.follow(service, pid);
+  return pid !== null;
+}
+
+/** Said by the sink when all first reads are loaded and everything that waits for that is made. */
+async function isStreaming(destination: TestDatabase): Promise<boolean> {
+  const phase = await destination.value('SELECT phase FROM sluice.sink').catch(() => null);
+  return phase === 'incremental data migration';
+}
+
+/** The same by the services alone, which may write profiles. */
+async function profile({ bench, source, name }: Round, profileDir: string): Promise<void> {
+  await using cleanup = new Cleanup();
+  const { servers } = bench;
+  const destination = await servers.destinationDatabase(name, cleanup);
+  const task = new SluiceTask({ servers, source, destination, name });
+  task.profileDir = profileDir;
+  await using capture = task.start('capture');
+  await using sink = task.start('sink');
+  await untilTrue(() => isStreaming(destination), { running: [capture, sink] });
+  await drained(capture, sink);
+  task.profileDir = null;
+  await task.release();
+}
