@@ -5,10 +5,10 @@ import type { BenchServers } from './servers.ts';
 export interface Bench {
   readonly servers: BenchServers;
   readonly rounds: number;
-  /** Where profiles of its services go; null: none are asked for. */
-  readonly profileDir: string | null;
   /** A size at scale 1, shrunk as the run asks for. */
   scaled(count: number): number;
+  /** Where profiles go, when the samples or the user ask for another pass under a profiler. */
+  profileDir(samples: SamplesBySide): string | null;
   say(text: string): void;
 }
 
@@ -16,23 +16,27 @@ export interface Bench {
 export interface Figure {
   readonly name: string;
   readonly unit: string;
-  /** One of each round. */
+  /** One of each round, or of the whole. */
   readonly values: readonly number[];
 }
+
+export type SamplesBySide = Readonly<Record<string, readonly Sample[]>>;
 
 export interface Outcome {
   /** What was done, in a sentence, with the sizes of this run. */
   readonly description: string;
   /** Of what the rates are. */
   readonly unit: 'rows' | 'changes';
-  /** By side; of one length, a sample for each round. */
-  readonly samples: Readonly<Record<string, readonly Sample[]>>;
+  /** A sample for each round; a side that is measured once has one. */
+  readonly samples: SamplesBySide;
   readonly figures: readonly Figure[];
 }
 
 export interface Workload {
   readonly name: string;
   readonly title: string;
+  /** Run only when it is named. */
+  readonly onDemand?: true;
   run(bench: Bench): Promise<Outcome>;
 }
 
@@ -43,6 +47,21 @@ export class Samples {
   add(side: string, sample: Sample): void {
     this.all[side] ??= [];
     this.all[side].push(sample);
+  }
+}
+
+/** Collects figures by name. */
+export class Figures {
+  readonly #all = new Map<string, { name: string; unit: string; values: number[] }>();
+
+  add(name: string, unit: string, value: number): void {
+    const figure = this.#all.get(name) ?? { name, unit, values: [] };
+    figure.values.push(value);
+    this.#all.set(name, figure);
+  }
+
+  get all(): readonly Figure[] {
+    return [...this.#all.values()];
   }
 }
 

@@ -1,17 +1,22 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { localDir } from '../../deploy/local/paths.ts';
 import { Cleanup } from '../support/cleanup.ts';
-import type { Bench, Outcome, Workload } from './bench.ts';
-import { reportText } from './report/report.ts';
+import type { Bench, Workload } from './bench.ts';
+import { checksOf, verdictOf } from './checks.ts';
+import { describeRun } from './report/machine.ts';
+import { type ProfileTop, topOfProfiles } from './report/profile.ts';
+import type { Measured } from './report/report.ts';
+import { publishReport, writeReport } from './report/write.ts';
 import { BenchServers } from './servers.ts';
 import { workloads } from './workloads.ts';
 
 /**
  * `npm run bench`: everything measured beside its baseline, on the same servers, in turns; docs/performance.md.
  *
- *   npm run bench -- [WORKLOAD...] [--rounds 3] [--scale 1] [--profile] [--out DIR]
+ *   npm run bench -- [WORKLOAD...] [--rounds 3] [--scale 1] [--profile] [--out DIR] [--publish]
+ *
+ * Exit code 1: something is below its floor.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -20,49 +25,78 @@ const { values, positionals } = parseArgs({
     scale: { type: 'string', default: '1' },
     out: { type: 'string' },
     profile: { type: 'boolean', default: false },
+    publish: { type: 'boolean', default: false },
   },
 });
-const rounds = positive('rounds', values.rounds);
-const scale = positive('scale', values.scale);
+const sizes = { rounds: positive('rounds'), scale: positive('scale') };
+const chosen = positionals.length > 0 ? positionals.map(workloadNamed) : workloads.filter(({ onDemand }) => !onDemand);
 const began = new Date();
-const out = resolve(values.out ?? join(localDir, 'bench', began.toISOString().slice(0, 19).replaceAll(':', '-')));
+const stamp = began.toISOString().slice(0, 19).replaceAll(':', '-');
+const out = resolve(values.out ?? join(localDir, 'bench', stamp));
 
 await using cleanup = new Cleanup();
-const chosen = positionals.length > 0 ? positionals.map(workloadNamed) : workloads;
-mkdirSync(out, { recursive: true });
-say(`starts the servers; the report goes to ${out}`);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void interrupted());
+say(`starting the servers; the report goes to ${out}`);
 const servers = await BenchServers.start(cleanup);
-const outcomes = new Map<Workload, Outcome>();
+const run = await describeRun(servers, sizes);
+const measured: Measured[] = [];
 for (const workload of chosen) {
   say(`${workload.name}: ${workload.title}`);
-  const bench: Bench = {
+  const outcome = await workload.run(benchFor(workload));
+  measured.push({ workload, outcome, profiles: profilesOf(workload) });
+  // Each time, so that nothing is lost when a later one fails.
+  writeReport(out, { run, measured });
+}
+if (values.publish) publishReport({ run, measured });
+process.stdout.write(`\n${writeReport(out, { run, measured })}`);
+const failed = measured
+  .flatMap(({ workload, outcome }) => checksOf(workload.name, outcome))
+  .filter((check) => verdictOf(check) === 'below the floor');
+for (const { workload, what } of failed) process.stdout.write(`below the floor: ${workload}, ${what}\n`);
+process.exitCode = failed.length > 0 ? 1 : 0;
+
+function benchFor(workload: Workload): Bench {
+  return {
     servers,
-    rounds,
-    profileDir: values.profile ? join(out, 'profiles', workload.name) : null,
-    scaled: (count) => Math.max(1, Math.round(count * scale)),
+    rounds: sizes.rounds,
+    scaled: (count) => Math.max(1, Math.round(count * sizes.scale)),
+    profileDir: (samples) => {
+      const missed = checksOf(workload.name, { samples, figures: [] }).some((check) => verdictOf(check) !== 'met');
+      return values.profile || missed ? profileDir(workload) : null;
+    },
     say: (text) => say(`  ${text}`),
   };
-  outcomes.set(workload, await workload.run(bench));
-  writeFileSync(
-    join(out, 'results.json'),
-    JSON.stringify(Object.fromEntries([...outcomes].map(([w, o]) => [w.name, o])), null, 2),
-  );
 }
-const report = reportText(outcomes);
-writeFileSync(join(out, 'report.md'), report);
-process.stdout.write(`\n${report}`);
+
+function profileDir({ name }: Workload): string {
+  return join(out, 'profiles', name);
+}
+
+function profilesOf(workload: Workload): Map<string, ProfileTop> {
+  const services = ['capture', 'sink'].flatMap((service) => {
+    const top = topOfProfiles(join(profileDir(workload), service));
+    return top ? [[service, top] as const] : [];
+  });
+  return new Map(services);
+}
+
+async function interrupted(): Promise<never> {
+  await cleanup[Symbol.asyncDispose]().catch(() => undefined);
+  process.exit(130);
+}
 
 function workloadNamed(name: string): Workload {
   const found = workloads.find((workload) => workload.name === name);
-  if (found) return found;
-  process.stderr.write(`unknown workload ${name}; there are ${workloads.map((known) => known.name).join(', ')}\n`);
-  process.exit(2);
+  return found ?? refuse(`unknown workload ${name}; there are ${workloads.map((known) => known.name).join(', ')}`);
 }
 
-function positive(option: string, text: string): number {
-  const value = Number(text);
-  if (value > 0) return value;
-  process.stderr.write(`--${option} ${text}: a number above 0 is needed\n`);
+function positive(option: 'rounds' | 'scale'): number {
+  const value = Number(values[option]);
+  return value > 0 ? value : refuse(`--${option} ${values[option]}: a number above 0 is needed`);
+}
+
+function refuse(message: string): never {
+  process.stderr.write(`${message}\n`);
   process.exit(2);
 }
 

@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { Cleanup } from '../support/cleanup.ts';
 import { TestDatabase } from '../support/database.ts';
 import { ownKafka, ownPostgres, ownRegistry } from '../support/own-servers.ts';
+import type { SluiceProcess } from '../support/processes.ts';
 
 /** As a user would run them: nothing that a failing machine would lose. Checkpoints and vacuum come when we say. */
 export const postgresSettings = {
@@ -26,7 +27,10 @@ export class BenchServers {
   /** Process ids, by the names that reports use. */
   readonly processes: Readonly<Record<string, number>>;
 
-  private constructor(at: Awaited<ReturnType<typeof startServers>>) {
+  readonly #cleanup: Cleanup;
+
+  private constructor(cleanup: Cleanup, at: Awaited<ReturnType<typeof startServers>>) {
+    this.#cleanup = cleanup;
     this.source = at.source.url;
     this.destination = at.destination.url;
     this.brokers = at.kafka.bootstrap.join(',');
@@ -40,7 +44,12 @@ export class BenchServers {
   }
 
   static async start(cleanup: Cleanup): Promise<BenchServers> {
-    return new BenchServers(await startServers(cleanup));
+    return new BenchServers(cleanup, await startServers(cleanup));
+  }
+
+  /** A process that must not outlive an interrupted run. */
+  endWithRun(started: SluiceProcess): void {
+    this.#cleanup.defer(() => (started.running ? started[Symbol.asyncDispose]() : undefined));
   }
 
   sourceDatabase(name: string, cleanup: Cleanup): Promise<TestDatabase> {

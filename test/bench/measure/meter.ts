@@ -19,7 +19,7 @@ export class Meter {
   readonly #client: pg.Client;
   readonly #serversAtStart: Map<string, number>;
   readonly #began = performance.now();
-  readonly #followed = new Map<string, { pid: number; cpu: number; peak: number }>();
+  readonly #followed = new Map<string, { pid: number; before: number; cpu: number; peak: number }>();
   readonly #timer: NodeJS.Timeout;
   #looking: Promise<void> | null = null;
   #wal: { kept: number; unacknowledged: number } | null = null;
@@ -49,16 +49,16 @@ export class Meter {
     return (performance.now() - this.#began) / 1000;
   }
 
-  /** A process that the side started after the meter. */
+  /** From here on; a process that the side just started, or one that runs. */
   follow(name: string, pid: number): void {
-    this.#followed.set(name, { pid, cpu: 0, peak: 0 });
+    this.#followed.set(name, { pid, before: usageOf(pid)?.cpu ?? 0, cpu: 0, peak: 0 });
   }
 
   /** What it is now that the side began to read, unless the slot said so earlier. */
   started(): void {
     if (this.#startSeconds !== null) return;
     this.#startSeconds = this.seconds;
-    for (const [name, { pid }] of this.#followed) this.#startCpu[name] = usageOf(pid)?.cpu ?? 0;
+    for (const [name, { pid, before }] of this.#followed) this.#startCpu[name] = (usageOf(pid)?.cpu ?? 0) - before;
   }
 
   /** `seconds`: when it was done, where that was seen earlier. */
@@ -69,7 +69,7 @@ export class Meter {
     const peak: Record<string, number> = {};
     for (const [name, last] of this.#followed) {
       const usage = treeUsage(last.pid) ?? last;
-      cpu[name] = Math.max(usage.cpu, last.cpu);
+      cpu[name] = Math.max(usage.cpu, last.cpu) - last.before;
       peak[name] = Math.max(usage.peak, last.peak);
     }
     await this.#looking;

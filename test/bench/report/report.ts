@@ -1,46 +1,148 @@
-import { ratioAims } from '../aims.ts';
 import type { Outcome, Workload } from '../bench.ts';
+import { type Check, checksOf, verdictOf } from '../checks.ts';
 import { rate, type Sample, spread } from '../measure/sample.ts';
+import type { ProfileTop } from './profile.ts';
+import { table } from './table.ts';
 
-export function reportText(outcomes: ReadonlyMap<Workload, Outcome>): string {
-  const lines: string[] = [];
-  for (const [workload, outcome] of outcomes) lines.push(...workloadText(workload, outcome), '');
-  return `${lines.join('\n')}\n`;
+export interface Measured {
+  readonly workload: Workload;
+  readonly outcome: Outcome;
+  /** By service, where a pass was profiled. */
+  readonly profiles: ReadonlyMap<string, ProfileTop>;
 }
 
-function workloadText({ name, title }: Workload, { description, unit, samples, figures }: Outcome): string[] {
-  const lines = [`### ${title} (\`${name}\`)`, '', description, ''];
-  for (const [side, all] of Object.entries(samples)) {
-    lines.push(`- ${side}: ${minMedianMax(all.map(rate), 0)} ${unit}/s; ${costs(all, unit)}`);
+export interface ReportOptions {
+  readonly run: readonly (readonly [string, string])[];
+  readonly measured: readonly Measured[];
+  /** Where the chart is, from the report. */
+  readonly chart: string;
+}
+
+/** Markdown; headings from level 3 on, so that it can stand in a page. */
+export function reportText({ run, measured, chart }: ReportOptions): string {
+  const checks = measured.flatMap(({ workload, outcome }) => checksOf(workload.name, outcome));
+  const parts = [
+    table(['', ''], run),
+    `![Rates as ratios to their baselines](${chart})`,
+    '### Against aims and floors',
+    `${summary(checks)} Minimum, median and maximum of the rounds; the median is judged.`,
+    table(['workload', 'what', 'measured', 'aim', 'floor', ''], checks.map(checkRow)),
+    ...measured.flatMap(workloadParts),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+function summary(checks: readonly Check[]): string {
+  const count = (verdict: string) => checks.filter((check) => verdictOf(check) === verdict).length;
+  return `Of ${checks.length}, ${count('met')} are met, ${count('aim missed')} miss the aim, ${count('below the floor')} are below the floor.`;
+}
+
+function checkRow(check: Check): string[] {
+  const { workload, what, unit, values, better, aim, floor } = check;
+  const verdict = verdictOf(check);
+  const limit = (value: number) => `${better === 'more' ? '≥' : '≤'} ${number(value)}`;
+  return [
+    workload,
+    what,
+    `${range(values)} ${unit}`.trim(),
+    limit(aim),
+    limit(floor),
+    verdict === 'met' ? verdict : `**${verdict}**`,
+  ];
+}
+
+function workloadParts({ workload, outcome, profiles }: Measured): string[] {
+  const { description, unit, samples, figures } = outcome;
+  const sides = Object.entries(samples);
+  const parts = [
+    `### ${workload.title} (\`${workload.name}\`)`,
+    `${description[0]?.toUpperCase()}${description.slice(1)}.`,
+  ];
+  if (sides.length > 0) {
+    const heads = [
+      'side',
+      `${unit}/s`,
+      's',
+      'of it start',
+      `${unit}/s after start`,
+      'WAL kept, MiB',
+      'unacknowledged, MiB',
+    ];
+    parts.push(
+      table(
+        heads,
+        sides.map(([side, all]) => rateRow(side, all)),
+      ),
+      cpuTable(sides, unit),
+    );
   }
-  for (const { name: what, unit: of, values } of figures) lines.push(`- ${what}: ${minMedianMax(values, 2)} ${of}`);
-  for (const { side, baseline, aim, floor } of ratioAims.filter(({ workload }) => workload === name)) {
-    const [measured, against] = [samples[side], samples[baseline]];
-    if (!measured || !against) continue;
-    const ratios = measured.map((sample, round) => rate(sample) / rate(against[round] as Sample));
-    lines.push(`- **${side} / ${baseline}: ${minMedianMax(ratios, 2)}** (aim ${aim}, floor ${floor})`);
+  if (figures.length > 0) {
+    parts.push(
+      table(
+        ['', 'measured'],
+        figures.map(({ name, unit: of, values }) => [name, `${range(values)} ${of}`]),
+      ),
+    );
   }
-  return lines;
+  for (const [service, top] of profiles) parts.push(...profileParts(service, top));
+  return parts;
 }
 
-function costs(samples: readonly Sample[], unit: string): string {
-  const names = [...new Set(samples.flatMap(({ cpu }) => Object.keys(cpu)))];
-  const median = (of: (sample: Sample) => number) => spread(samples.map(of)).median;
-  const cpu = names.map((name) => {
-    const each = median((sample) => ((sample.cpu[name] ?? 0) * 1e6) / sample.units);
-    const later = median((s) => (((s.cpu[name] ?? 0) - (s.startCpu[name] ?? 0)) * 1e6) / s.units);
-    const peak = median((sample) => sample.peak[name] ?? 0);
-    return `${name} ${each.toFixed(1)}${peak > 0 ? ` (after start ${later.toFixed(1)}; ${Math.round(peak)} MiB)` : ''}`;
-  });
-  const start = median(({ startSeconds }) => startSeconds ?? 0).toFixed(2);
-  const seconds = median((sample) => sample.seconds).toFixed(2);
-  const going = median((sample) => rate({ ...sample, seconds: sample.seconds - (sample.startSeconds ?? 0) })).toFixed(
-    0,
-  );
-  return `start ${start} s of ${seconds} s, without it ${going} ${unit}/s; CPU us/${unit.slice(0, -1)}: ${cpu.join(', ')}`;
+function rateRow(side: string, all: readonly Sample[]): string[] {
+  const afterStart = ({ units, seconds, startSeconds }: Sample) =>
+    rate({ units, seconds: seconds - (startSeconds ?? 0) });
+  const known = (values: readonly number[]) => (values.length > 0 ? number(Math.max(...values)) : '');
+  const starts = all.flatMap(({ startSeconds }) => startSeconds ?? []);
+  return [
+    side,
+    range(all.map(rate)),
+    number(median(all, ({ seconds }) => seconds)),
+    starts.length > 0 ? number(spread(starts).median) : '',
+    starts.length > 0 ? number(median(all, afterStart)) : '',
+    known(all.flatMap(({ wal }) => wal?.kept ?? [])),
+    known(all.flatMap(({ wal }) => wal?.unacknowledged ?? [])),
+  ];
 }
 
-function minMedianMax(values: readonly number[], digits: number): string {
-  const { min, median, max } = spread(values);
-  return [min, median, max].map((value) => value.toFixed(digits)).join(' - ');
+/** Of the processes: what a row or change costs, and how large they became. */
+function cpuTable(sides: readonly (readonly [string, readonly Sample[]])[], unit: string): string {
+  const names = [...new Set(sides.flatMap(([, all]) => all.flatMap(({ cpu }) => Object.keys(cpu))))];
+  const rows = sides.map(([side, all]) => [side, ...names.map((name) => cost(name, all))]);
+  return table([`µs of CPU for each of the ${unit} (peak MiB)`, ...names], rows);
+}
+
+function cost(name: string, all: readonly Sample[]): string {
+  if (!all.some(({ cpu }) => name in cpu)) return '';
+  const each = median(all, ({ cpu, units }) => ((cpu[name] ?? 0) * 1e6) / units);
+  const later = median(all, ({ cpu, startCpu, units }) => (((cpu[name] ?? 0) - (startCpu[name] ?? 0)) * 1e6) / units);
+  const peaks = all.flatMap(({ peak }) => peak[name] ?? []);
+  const started = all.some(({ startCpu }) => name in startCpu) ? `, ${later.toFixed(1)} after start` : '';
+  return `${each.toFixed(1)}${started}${peaks.length > 0 ? ` (${Math.round(Math.max(...peaks))})` : ''}`;
+}
+
+function profileParts(service: string, { busySeconds, files, functions }: ProfileTop): string[] {
+  return [
+    `Profile of ${service}, self time of ${busySeconds.toFixed(1)} s that it was busy, its start included:`,
+    table(
+      ['%', 'file'],
+      files.map(({ file, percent }) => [percent.toFixed(1), file]),
+    ),
+    table(
+      ['%', 'function', 'file'],
+      functions.map(({ name, file, percent }) => [percent.toFixed(1), `\`${name}\``, file]),
+    ),
+  ];
+}
+
+function median(all: readonly Sample[], of: (sample: Sample) => number): number {
+  return spread(all.map(of)).median;
+}
+
+function range(values: readonly number[]): string {
+  const { min, median: middle, max } = spread(values);
+  return values.length === 1 ? number(middle) : [min, middle, max].map(number).join(' – ');
+}
+
+function number(value: number): string {
+  return value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toFixed(value >= 100 ? 0 : 2);
 }

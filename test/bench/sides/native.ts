@@ -18,13 +18,13 @@ const PATIENCE_MS = 1_800_000;
 /** PostgreSQL's own logical replication, as it comes. */
 export class NativeReplication {
   readonly slot: string;
-  readonly #destination: TestDatabase;
+  readonly destination: TestDatabase;
   readonly #source: TestDatabase;
 
   private constructor({ source, destination, name }: NativeOptions) {
     this.slot = name;
     this.#source = source;
-    this.#destination = destination;
+    this.destination = destination;
   }
 
   /** It runs at once. */
@@ -38,13 +38,13 @@ export class NativeReplication {
   }
 
   async enable(): Promise<void> {
-    await this.#destination.query(`ALTER SUBSCRIPTION ${this.slot} ENABLE`);
+    await this.destination.query(`ALTER SUBSCRIPTION ${this.slot} ENABLE`);
   }
 
   /** All tables hold what the source held, and what came since. */
   async synchronised(): Promise<void> {
     const waiting = `SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'`;
-    await eventually(async () => (await this.#destination.value(waiting)) === '0', {
+    await eventually(async () => (await this.destination.value(waiting)) === '0', {
       timeoutMs: PATIENCE_MS,
       intervalMs: 20,
       what: 'tables of the subscription being copied',
@@ -53,13 +53,13 @@ export class NativeReplication {
 
   /** What comes from here on waits at the source. */
   async disable(): Promise<void> {
-    await this.#destination.query(`ALTER SUBSCRIPTION ${this.slot} DISABLE`);
+    await this.destination.query(`ALTER SUBSCRIPTION ${this.slot} DISABLE`);
     const active = `SELECT active FROM pg_replication_slots WHERE slot_name = '${this.slot}'`;
     await eventually(async () => (await this.#source.value(active)) === 'f', { what: 'the end of the walsender' });
   }
 
   async drop(): Promise<void> {
-    await this.#destination.query(`DROP SUBSCRIPTION ${this.slot}`);
+    await this.destination.query(`DROP SUBSCRIPTION ${this.slot}`);
     await this.#source.query(`DROP PUBLICATION ${this.slot}`);
   }
 }

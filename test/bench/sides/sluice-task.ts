@@ -14,6 +14,13 @@ export interface SluiceTaskOptions {
   readonly args?: readonly string[];
 }
 
+type Command = 'capture' | 'sink' | 'migrate' | 'status' | 'release';
+
+export interface StartOptions {
+  readonly more?: readonly string[];
+  readonly profileDir?: string | undefined;
+}
+
 const PATIENCE_MS = 1_800_000;
 const env = { SLUICE_LOG: 'warn' };
 
@@ -21,8 +28,6 @@ const env = { SLUICE_LOG: 'warn' };
 export class SluiceTask {
   readonly name: string;
   readonly slot: string;
-  /** Services started from here on write a profile there when they end. */
-  profileDir: string | null = null;
   readonly #options: SluiceTaskOptions;
   readonly #arguments: readonly string[];
 
@@ -39,11 +44,15 @@ export class SluiceTask {
     return this.#options.destination;
   }
 
-  start(command: 'capture' | 'sink' | 'migrate' | 'status' | 'release', more: readonly string[] = []): SluiceProcess {
+  /** `profileDir`: it writes profiles into a directory there, named after the command, when it ends. */
+  start(command: Command, { more = [], profileDir }: StartOptions = {}): SluiceProcess {
     const args = [command, ...this.#arguments, ...more];
-    if (this.profileDir === null) return sluice(args, { env });
-    const profile = ['--cpu-prof', `--cpu-prof-dir=${join(this.profileDir, command)}`];
-    return startProcess(process.execPath, [...profile, join(checkoutDir, 'bin', 'sluice.js'), ...args], { env });
+    const profile = ['--cpu-prof', `--cpu-prof-dir=${join(profileDir ?? '', command)}`];
+    const started = profileDir
+      ? startProcess(process.execPath, [...profile, join(checkoutDir, 'bin', 'sluice.js'), ...args], { env })
+      : sluice(args, { env });
+    this.#options.servers.endWithRun(started);
+    return started;
   }
 
   /** Schema, rows and all that was committed so far; nothing runs afterwards. */
@@ -51,8 +60,8 @@ export class SluiceTask {
     await this.run('migrate', ['--until', 'caught-up']);
   }
 
-  async run(command: 'migrate' | 'status' | 'release', more: readonly string[] = []): Promise<SluiceProcess> {
-    await using ran = this.start(command, more);
+  async run(command: Command, more: readonly string[] = []): Promise<SluiceProcess> {
+    await using ran = this.start(command, { more });
     const { code } = await ran.exit(PATIENCE_MS);
     if (code !== 0) throw new Error(`sluice ${command} ended with ${code}:\n${ran.output}`);
     return ran;

@@ -1,13 +1,12 @@
 import { Cleanup } from '../../support/cleanup.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { type Bench, interleaved, type Outcome, Samples, type Workload } from '../bench.ts';
-import { markerTable, seesMarker, setMarker } from '../load/marker.ts';
-import { expectEqualContent } from '../measure/content.ts';
-import { Meter } from '../measure/meter.ts';
-import { rate } from '../measure/sample.ts';
-import { ManifestEnd } from '../sides/manifest-end.ts';
-import { NativeReplication } from '../sides/native.ts';
-import { drained, SluiceTask, untilTrue } from '../sides/sluice-task.ts';
+import { markerTable, setMarker } from '../load/marker.ts';
+import { type Backlog, captureAlone, drainNative, drainWhole, sinkAlone } from '../sides/drains.ts';
+import { type Ends, prepareEnds } from '../sides/ends.ts';
+
+/** Commits changes; gives their number. */
+export type Generate = (source: TestDatabase, bench: Bench) => Promise<number>;
 
 export interface BacklogOptions {
   readonly name: string;
@@ -15,46 +14,38 @@ export interface BacklogOptions {
   readonly tables: string;
   describe(bench: Bench): string;
   fill(source: TestDatabase, bench: Bench): Promise<void>;
-  /** Commits the backlog; gives the number of row changes. */
-  generate(source: TestDatabase, bench: Bench): Promise<number>;
+  readonly generate: Generate;
   /** Also capture alone and then sink alone, on a second backlog of each round. */
-  readonly parts?: boolean;
+  readonly parts?: true;
+  /** At the end, drained by Sluice alone, to see the memory that it takes. */
+  readonly large?: { readonly side: string; readonly generate: Generate };
 }
 
 /**
  * A backlog of changes that waits at the source, drained by Sluice and by native logical replication, each with a
  * slot and a destination of its own; both were caught up before. The clock runs from the start of the side until the
- * last change is visible at its destination.
+ * last change is visible at its destination; then the rows are compared.
  */
 export function backlogWorkload(options: BacklogOptions): Workload {
   return { name: options.name, title: options.title, run: (bench) => runBacklog(options, bench) };
 }
 
-interface Ends {
-  readonly bench: Bench;
-  readonly source: TestDatabase;
-  readonly native: NativeReplication;
-  readonly nativeDestination: TestDatabase;
-  readonly task: SluiceTask;
-}
-
-interface Backlog {
-  readonly changes: number;
-  readonly marker: string;
-}
-
 async function runBacklog(options: BacklogOptions, bench: Bench): Promise<Outcome> {
   await using cleanup = new Cleanup();
-  const ends = await prepare(options, bench, cleanup);
+  const ends = await prepareEnds(bench, cleanup, {
+    name: options.name,
+    tables: `${options.tables}; ${markerTable}`,
+    fill: (source) => options.fill(source, bench),
+  });
   const samples = new Samples();
   for (let round = 0; round < bench.rounds; round++) {
-    const whole = await generate(options, ends);
+    const whole = await generated(options.generate, ends);
     await interleaved(round, [
       async () => samples.add('native', await drainNative(ends, whole)),
       async () => samples.add('sluice', await drainWhole(ends, whole)),
     ]);
     if (!options.parts) continue;
-    const parts = await generate(options, ends);
+    const parts = await generated(options.generate, ends);
     await interleaved(round, [
       async () => samples.add('native again', await drainNative(ends, parts)),
       async () => {
@@ -63,110 +54,17 @@ async function runBacklog(options: BacklogOptions, bench: Bench): Promise<Outcom
       },
     ]);
   }
-  if (bench.profileDir !== null) {
-    const backlog = await generate(options, ends);
-    ends.task.profileDir = bench.profileDir;
-    await drainWhole(ends, backlog);
-  }
+  const { large } = options;
+  if (large) samples.add(large.side, await drainWhole(ends, await generated(large.generate, ends)));
+  const profileDir = bench.profileDir(samples.all);
+  if (profileDir !== null) await drainWhole(ends, await generated(options.generate, ends), profileDir);
   return { description: options.describe(bench), unit: 'changes', samples: samples.all, figures: [] };
 }
 
-async function prepare(options: BacklogOptions, bench: Bench, cleanup: Cleanup): Promise<Ends> {
-  const { servers } = bench;
-  const name = options.name.replaceAll('-', '_');
-  const source = await servers.sourceDatabase(name, cleanup);
-  await source.query(`${options.tables}; ${markerTable}`);
-  await options.fill(source, bench);
-  await source.query('VACUUM ANALYZE');
-
-  const nativeDestination = await servers.destinationDatabase(`${name}_native`, cleanup);
-  await nativeDestination.query(`${options.tables}; ${markerTable}`);
-  const native = await NativeReplication.create({ source, destination: nativeDestination, name: `native_${name}` });
-  cleanup.defer(() => native.drop());
-  await native.synchronised();
-  await native.disable();
-
-  const destination = await servers.destinationDatabase(name, cleanup);
-  const task = new SluiceTask({ servers, source, destination, name: `bench-${options.name}` });
-  await task.migrate();
-  cleanup.defer(() => {
-    task.profileDir = null;
-    return task.release();
-  });
-  for (const end of [nativeDestination, destination]) await end.query('VACUUM ANALYZE');
-  return { bench, source, native, nativeDestination, task };
-}
-
-async function generate(options: BacklogOptions, { bench, source }: Ends): Promise<Backlog> {
+async function generated(generate: Generate, { bench, source }: Ends): Promise<Backlog> {
   const began = performance.now();
-  const changes = await options.generate(source, bench);
+  const changes = await generate(source, bench);
   const marker = await setMarker(source);
-  bench.say(`generated ${changes} changes in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  bench.say(`${changes} changes made in ${((performance.now() - began) / 1000).toFixed(1)} s`);
   return { changes, marker };
-}
-
-async function drainNative({ bench, source, native, nativeDestination }: Ends, backlog: Backlog) {
-  const client = await nativeDestination.connect();
-  await bench.servers.checkpoint();
-  const meter = await Meter.start({ servers: bench.servers, slot: native.slot });
-  await native.enable();
-  await untilTrue(() => seesMarker(client, backlog.marker));
-  const sample = await meter.stop(backlog.changes);
-  await client.end();
-  await native.disable();
-  await expectEqualContent(source, nativeDestination);
-  bench.say(`native: ${Math.round(rate(sample))} changes/s`);
-  return sample;
-}
-
-async function drainWhole({ bench, source, task }: Ends, backlog: Backlog) {
-  const client = await task.destination.connect();
-  await bench.servers.checkpoint();
-  const meter = await Meter.start({ servers: bench.servers, slot: task.slot });
-  await using capture = task.start('capture');
-  await using sink = task.start('sink');
-  meter.follow('capture', capture.pid);
-  meter.follow('sink', sink.pid);
-  await untilTrue(() => seesMarker(client, backlog.marker), { running: [capture, sink] });
-  const sample = await meter.stop(backlog.changes);
-  await client.end();
-  await drained(capture, sink);
-  await expectEqualContent(source, task.destination);
-  bench.say(`sluice: ${Math.round(rate(sample))} changes/s`);
-  return sample;
-}
-
-async function captureAlone({ bench, source, task }: Ends, backlog: Backlog) {
-  const end = (await source.value('SELECT pg_current_wal_flush_lsn()')) ?? '';
-  await using manifest = await ManifestEnd.open(bench.servers, task.name);
-  await bench.servers.checkpoint();
-  const meter = await Meter.start({ servers: bench.servers, slot: task.slot });
-  await using capture = task.start('capture');
-  meter.follow('capture', capture.pid);
-  await untilTrue(() => manifest.lists(end), { running: [capture] });
-  const sample = await meter.stop(backlog.changes);
-  await drained(capture);
-  bench.say(`capture alone: ${Math.round(rate(sample))} changes/s`);
-  return sample;
-}
-
-async function sinkAlone({ bench, source, task }: Ends, backlog: Backlog) {
-  const client = await task.destination.connect();
-  const sessions = {
-    name: 'bench-sessions',
-    text: `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'sluice sink%'`,
-  };
-  await bench.servers.checkpoint();
-  const meter = await Meter.start({ servers: bench.servers });
-  await using sink = task.start('sink');
-  meter.follow('sink', sink.pid);
-  await untilTrue(async () => (await client.query(sessions)).rows.length > 0, { running: [sink] });
-  meter.started();
-  await untilTrue(() => seesMarker(client, backlog.marker), { running: [sink] });
-  const sample = await meter.stop(backlog.changes);
-  await client.end();
-  await drained(sink);
-  await expectEqualContent(source, task.destination);
-  bench.say(`sink alone: ${Math.round(rate(sample))} changes/s`);
-  return sample;
 }

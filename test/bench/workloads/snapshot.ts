@@ -47,7 +47,8 @@ async function run(bench: Bench): Promise<Outcome> {
       },
     ]);
   }
-  if (bench.profileDir !== null) await profile({ bench, source, rows: 0, name: 'snapshotp' }, bench.profileDir);
+  const profileDir = bench.profileDir(samples.all);
+  if (profileDir !== null) await profile({ bench, source, rows: 0, name: 'snapshotp' }, profileDir);
   const description =
     `${size.accounts} rows of pgbench_accounts and ${size.mixed} rows of 20 mixed columns, ` +
     'from the start of `sluice migrate --until caught-up` until all rows are visible and the keys are there';
@@ -97,7 +98,7 @@ async function sluice({ bench, source, rows, name }: Round) {
   const task = new SluiceTask({ servers, source, destination, name });
   await servers.checkpoint();
   const meter = await Meter.start({ servers, slot: task.slot });
-  await using migrate = task.start('migrate', ['--until', 'caught-up']);
+  await using migrate = task.start('migrate', { more: ['--until', 'caught-up'] });
   cleanup.defer(() => task.release());
   meter.follow('control', migrate.pid);
   const services: [name: string, script: string][] = [
@@ -135,11 +136,9 @@ async function profile({ bench, source, name }: Round, profileDir: string): Prom
   const { servers } = bench;
   const destination = await servers.destinationDatabase(name, cleanup);
   const task = new SluiceTask({ servers, source, destination, name });
-  task.profileDir = profileDir;
-  await using capture = task.start('capture');
-  await using sink = task.start('sink');
+  await using capture = task.start('capture', { profileDir });
+  await using sink = task.start('sink', { profileDir });
   await untilTrue(() => isStreaming(destination), { running: [capture, sink] });
   await drained(capture, sink);
-  task.profileDir = null;
   await task.release();
 }
