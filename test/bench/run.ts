@@ -81,6 +81,8 @@ function profilesOf(workload: Workload): Map<string, ProfileTop> {
 }
 
 async function interrupted(): Promise<never> {
+  // What was under way fails when its servers go.
+  process.on('uncaughtException', () => undefined);
   await cleanup[Symbol.asyncDispose]().catch(() => undefined);
   process.exit(130);
 }

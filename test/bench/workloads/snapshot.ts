@@ -9,6 +9,7 @@ import { rate } from '../measure/sample.ts';
 import { copyThroughPipe } from '../sides/copy-pipe.ts';
 import { NativeReplication } from '../sides/native.ts';
 import { drained, SluiceTask, untilTrue } from '../sides/sluice-task.ts';
+import { isStreaming } from '../sides/streaming.ts';
 
 const ACCOUNTS = 2_000_000;
 const MIXED = 300_000;
@@ -122,12 +123,6 @@ function followChild(meter: Meter, service: string, parent: number, script: stri
   const pid = childWith(parent, script);
   if (pid !== null) meter.follow(service, pid);
   return pid !== null;
-}
-
-/** Said by the sink when all first reads are loaded and everything that waits for that is made. */
-async function isStreaming(destination: TestDatabase): Promise<boolean> {
-  const phase = await destination.value('SELECT phase FROM sluice.sink').catch(() => null);
-  return phase === 'incremental data migration';
 }
 
 /** The same by the services alone, which may write profiles. */
