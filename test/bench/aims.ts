@@ -47,7 +47,14 @@ export const sourceCpu = {
  * is there before anything runs, what was sent and is not acknowledged yet.
  */
 export const wal = {
-  kept: ['snapshot'],
-  unacknowledged: ['drain-tpcb', 'drain-random', 'cloud'],
+  kept: [
+    { workload: 'snapshot', side: 'sluice' },
+    { workload: 'snapshot', side: 'sluice, written to' },
+  ],
+  unacknowledged: [
+    { workload: 'drain-tpcb', side: 'sluice' },
+    { workload: 'drain-random', side: 'sluice' },
+    { workload: 'cloud', side: 'sluice' },
+  ],
   atMostMib: 64,
 } as const;

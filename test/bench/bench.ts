@@ -1,3 +1,4 @@
+import type { Profiles } from './measure/profile.ts';
 import type { Sample } from './measure/sample.ts';
 import type { BenchServers } from './servers.ts';
 
@@ -30,6 +31,8 @@ export interface Outcome {
   /** A sample for each round; a side that is measured once has one. */
   readonly samples: SamplesBySide;
   readonly figures: readonly Figure[];
+  /** Of another pass, where one was asked for. */
+  readonly profiles: Profiles;
 }
 
 export interface Workload {

@@ -73,13 +73,19 @@ function sourceCpuChecks(workload: string, samples: SamplesBySide): Check[] {
 }
 
 function walChecks(workload: string, samples: SamplesBySide): Check[] {
-  const use = (samples['sluice'] ?? []).flatMap(({ wal }) => wal ?? []);
-  const has = (names: readonly string[]) => names.includes(workload);
-  const kept = has(aims.wal.kept) ? use.map((each) => each.kept) : [];
-  const unacknowledged = has(aims.wal.unacknowledged) ? use.map((each) => each.unacknowledged) : [];
+  const limit = aims.wal.atMostMib;
+  const use = (side: string) => (samples[side] ?? []).flatMap(({ wal }) => wal ?? []);
+  const kept = aims.wal.kept.filter(({ workload: of }) => of === workload);
+  const unacknowledged = aims.wal.unacknowledged.filter(({ workload: of }) => of === workload);
   return [
-    ...atMostCheck(workload, 'WAL kept for the slot', 'MiB', largest(kept), aims.wal.atMostMib),
-    ...atMostCheck(workload, 'WAL sent, not acknowledged', 'MiB', largest(unacknowledged), aims.wal.atMostMib),
+    ...kept.flatMap(({ side }) => {
+      const values = largest(use(side).map((each) => each.kept));
+      return atMostCheck(workload, `WAL kept for the slot, ${side}`, 'MiB', values, limit);
+    }),
+    ...unacknowledged.flatMap(({ side }) => {
+      const values = largest(use(side).map((each) => each.unacknowledged));
+      return atMostCheck(workload, `WAL sent and not acknowledged, ${side}`, 'MiB', values, limit);
+    }),
   ];
 }
 

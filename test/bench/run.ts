@@ -5,7 +5,6 @@ import { Cleanup } from '../support/cleanup.ts';
 import type { Bench, Workload } from './bench.ts';
 import { checksOf, verdictOf } from './checks.ts';
 import { describeRun } from './report/machine.ts';
-import { type ProfileTop, topOfProfiles } from './report/profile.ts';
 import type { Measured } from './report/report.ts';
 import { publishReport, writeReport } from './report/write.ts';
 import { BenchServers } from './servers.ts';
@@ -43,7 +42,7 @@ const measured: Measured[] = [];
 for (const workload of chosen) {
   say(`${workload.name}: ${workload.title}`);
   const outcome = await workload.run(benchFor(workload));
-  measured.push({ workload, outcome, profiles: profilesOf(workload) });
+  measured.push({ workload, outcome });
   // Each time, so that nothing is lost when a later one fails.
   writeReport(out, { run, measured });
 }
@@ -62,22 +61,10 @@ function benchFor(workload: Workload): Bench {
     scaled: (count) => Math.max(1, Math.round(count * sizes.scale)),
     profileDir: (samples) => {
       const missed = checksOf(workload.name, { samples, figures: [] }).some((check) => verdictOf(check) !== 'met');
-      return values.profile || missed ? profileDir(workload) : null;
+      return values.profile || missed ? join(out, 'profiles', workload.name) : null;
     },
     say: (text) => say(`  ${text}`),
   };
-}
-
-function profileDir({ name }: Workload): string {
-  return join(out, 'profiles', name);
-}
-
-function profilesOf(workload: Workload): Map<string, ProfileTop> {
-  const services = ['capture', 'sink'].flatMap((service) => {
-    const top = topOfProfiles(join(profileDir(workload), service));
-    return top ? [[service, top] as const] : [];
-  });
-  return new Map(services);
 }
 
 async function interrupted(): Promise<never> {

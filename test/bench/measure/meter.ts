@@ -8,7 +8,7 @@ const MIB = 1024 * 1024;
 
 export interface MeterOptions {
   readonly servers: BenchServers;
-  /** Names of slots, as LIKE has them, whose WAL is looked at. */
+  /** Whose WAL is looked at. */
   readonly slot?: string;
 }
 
@@ -67,8 +67,9 @@ export class Meter {
     const cpu: Record<string, number> = {};
     for (const [name, now] of cpuOfServers(this.#servers)) cpu[name] = now - (this.#serversAtStart.get(name) ?? 0);
     const peak: Record<string, number> = {};
+    const pids = [...this.#followed.values()].map(({ pid }) => pid);
     for (const [name, last] of this.#followed) {
-      const usage = treeUsage(last.pid) ?? last;
+      const usage = treeUsage(last.pid, pids) ?? last;
       cpu[name] = Math.max(usage.cpu, last.cpu) - last.before;
       peak[name] = Math.max(usage.peak, last.peak);
     }
@@ -102,7 +103,7 @@ function walQuery(slot: string): pg.QueryConfig {
         coalesce(pg_current_wal_lsn() - s.restart_lsn, 0) AS kept,
         coalesce(r.sent_lsn - s.confirmed_flush_lsn, 0) AS unacknowledged
       FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid AND r.state <> 'startup'
-      WHERE s.slot_name LIKE $1`,
+      WHERE s.slot_name = $1`,
     values: [slot],
   };
 }

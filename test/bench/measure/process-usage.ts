@@ -25,8 +25,8 @@ export function usageOf(pid: number): ProcessUsage | null {
   }
 }
 
-/** The process with all that it started; looks at every process of the machine, so not for often. */
-export function treeUsage(root: number): Omit<ProcessUsage, 'parent'> | null {
+/** The process with all that it started, but for `except`; looks at every process of the machine, so not for often. */
+export function treeUsage(root: number, except: readonly number[] = []): Omit<ProcessUsage, 'parent'> | null {
   const all = new Map<number, ProcessUsage>();
   for (const name of readdirSync('/proc')) {
     const usage = /^\d+$/.test(name) ? usageOf(Number(name)) : null;
@@ -38,7 +38,7 @@ export function treeUsage(root: number): Omit<ProcessUsage, 'parent'> | null {
   const pids = [root];
   for (const pid of pids) {
     for (const [child, usage] of all) {
-      if (usage.parent !== pid) continue;
+      if (usage.parent !== pid || except.includes(child)) continue;
       pids.push(child);
       tree.push(usage);
     }

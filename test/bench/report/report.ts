@@ -1,14 +1,12 @@
 import type { Outcome, Workload } from '../bench.ts';
 import { type Check, checksOf, verdictOf } from '../checks.ts';
+import type { ProfileTop } from '../measure/profile.ts';
 import { rate, type Sample, spread } from '../measure/sample.ts';
-import type { ProfileTop } from './profile.ts';
 import { table } from './table.ts';
 
 export interface Measured {
   readonly workload: Workload;
   readonly outcome: Outcome;
-  /** By service, where a pass was profiled. */
-  readonly profiles: ReadonlyMap<string, ProfileTop>;
 }
 
 export interface ReportOptions {
@@ -51,8 +49,8 @@ function checkRow(check: Check): string[] {
   ];
 }
 
-function workloadParts({ workload, outcome, profiles }: Measured): string[] {
-  const { description, unit, samples, figures } = outcome;
+function workloadParts({ workload, outcome }: Measured): string[] {
+  const { description, unit, samples, figures, profiles } = outcome;
   const sides = Object.entries(samples);
   const parts = [
     `### ${workload.title} (\`${workload.name}\`)`,
@@ -84,7 +82,7 @@ function workloadParts({ workload, outcome, profiles }: Measured): string[] {
       ),
     );
   }
-  for (const [service, top] of profiles) parts.push(...profileParts(service, top));
+  for (const [service, top] of Object.entries(profiles)) parts.push(...profileParts(service, top));
   return parts;
 }
 
@@ -122,7 +120,7 @@ function cost(name: string, all: readonly Sample[]): string {
 
 function profileParts(service: string, { busySeconds, files, functions }: ProfileTop): string[] {
   return [
-    `Profile of ${service}, self time of ${busySeconds.toFixed(1)} s that it was busy, its start included:`,
+    `Profile of ${service}, self time of ${busySeconds.toFixed(1)} s that it was busy, after its start:`,
     table(
       ['%', 'file'],
       files.map(({ file, percent }) => [percent.toFixed(1), file]),

@@ -22,6 +22,7 @@ export interface StartOptions {
 }
 
 const PATIENCE_MS = 1_800_000;
+const DRAIN_MS = 180_000;
 const env = { SLUICE_LOG: 'warn' };
 
 /** One task of Sluice at its defaults, run by the command line as users run it. */
@@ -76,7 +77,7 @@ export class SluiceTask {
 /** As SIGTERM does: what is under way is brought to an end first. */
 export async function drained(...services: readonly SluiceProcess[]): Promise<void> {
   for (const service of services) service.signal('SIGTERM');
-  for (const service of services) await service.exit();
+  for (const service of services) await service.exit(DRAIN_MS);
 }
 
 /** Waits for the condition, looking every `intervalMs`; fails at once when one of the processes ends. */

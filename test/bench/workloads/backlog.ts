@@ -2,6 +2,7 @@ import { Cleanup } from '../../support/cleanup.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { type Bench, interleaved, type Outcome, Samples, type Workload } from '../bench.ts';
 import { markerTable, setMarker } from '../load/marker.ts';
+import { type Profiles, profilesOf } from '../measure/profile.ts';
 import { type Backlog, captureAlone, drainNative, drainWhole, sinkAlone } from '../sides/drains.ts';
 import { type Ends, prepareEnds } from '../sides/ends.ts';
 
@@ -57,8 +58,13 @@ async function runBacklog(options: BacklogOptions, bench: Bench): Promise<Outcom
   const { large } = options;
   if (large) samples.add(large.side, await drainWhole(ends, await generated(large.generate, ends)));
   const profileDir = bench.profileDir(samples.all);
-  if (profileDir !== null) await drainWhole(ends, await generated(options.generate, ends), profileDir);
-  return { description: options.describe(bench), unit: 'changes', samples: samples.all, figures: [] };
+  const profiles = profileDir === null ? {} : await profiled(options, ends, profileDir);
+  return { description: options.describe(bench), unit: 'changes', samples: samples.all, figures: [], profiles };
+}
+
+async function profiled({ generate }: BacklogOptions, ends: Ends, profileDir: string): Promise<Profiles> {
+  const { startSeconds } = await drainWhole(ends, await generated(generate, ends), profileDir);
+  return profilesOf(profileDir, startSeconds ?? 0);
 }
 
 async function generated(generate: Generate, { bench, source }: Ends): Promise<Backlog> {

@@ -55,7 +55,7 @@ async function run(bench: Bench, name: string, changes: number): Promise<Outcome
   const description =
     `${changes} changes in transactions of ${CHANGES_PER_TRANSACTION}, streamed as they are made; what looking at the ` +
     'task and starting it again costs before and after';
-  return { description, unit: 'changes', samples: samples.all, figures: ends.figures.all };
+  return { description, unit: 'changes', samples: samples.all, figures: ends.figures.all, profiles: {} };
 }
 
 /** With services that run; also what they take while changes are being made beside them. */

@@ -41,7 +41,7 @@ async function run(bench: Bench): Promise<Outcome> {
     `${bench.scaled(TRANSACTIONS)} transactions of four changes, each in one of ${few.tables} and of ${tables} tables, ` +
     'made while capture stands still and streamed by services that run; the first start makes schema and topics, ' +
     'starting again lasts until a change that waited is visible';
-  return { description, unit: 'changes', samples: samples.all, figures: figures.all };
+  return { description, unit: 'changes', samples: samples.all, figures: figures.all, profiles: {} };
 }
 
 async function prepare(bench: Bench, cleanup: Cleanup, tables: number, name: string): Promise<Side> {

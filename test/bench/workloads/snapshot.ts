@@ -2,9 +2,11 @@ import { Cleanup } from '../../support/cleanup.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { type Bench, interleaved, type Outcome, Samples, type Workload } from '../bench.ts';
 import { fillSnapshotTables, snapshotKeys, snapshotTables } from '../load/snapshot-tables.ts';
+import { SourceWriter, WRITES_PER_SECOND } from '../load/source-writer.ts';
 import { expectEqualContent } from '../measure/content.ts';
 import { Meter } from '../measure/meter.ts';
 import { childWith } from '../measure/process-usage.ts';
+import { type Profiles, profilesOf } from '../measure/profile.ts';
 import { rate } from '../measure/sample.ts';
 import { copyThroughPipe } from '../sides/copy-pipe.ts';
 import { NativeReplication } from '../sides/native.ts';
@@ -15,6 +17,7 @@ const ACCOUNTS = 2_000_000;
 const MIXED = 300_000;
 /** What `sluice migrate` has when nothing is said. */
 const PARALLEL = 4;
+const EXIT_MS = 300_000;
 
 export const snapshot: Workload = { name: 'snapshot', title: 'Snapshot', run };
 
@@ -48,13 +51,16 @@ async function run(bench: Bench): Promise<Outcome> {
       },
     ]);
   }
+  const last: Round = { bench, source, rows: size.accounts + size.mixed, name: 'snapshot_written' };
+  samples.add('sluice, written to', (await sluice(last, new SourceWriter(source, size.accounts))).sample);
   const profileDir = bench.profileDir(samples.all);
-  if (profileDir !== null) await profile({ bench, source, rows: 0, name: 'snapshotp' }, profileDir);
+  const profiles = profileDir === null ? {} : await profiled({ ...last, name: 'snapshotp' }, profileDir);
   const description =
     `${size.accounts} rows of pgbench_accounts and ${size.mixed} rows of 20 mixed columns, ` +
-    'from the start of `sluice migrate --until caught-up` until all rows are visible and the keys are there';
+    'from the start of `sluice migrate --until caught-up` until all rows are visible and the keys are there; ' +
+    `at the end once more while ${WRITES_PER_SECOND} rows a second are changed`;
   const figures = [{ name: 'until `sluice migrate --until caught-up` has ended', unit: 's', values: untilExit }];
-  return { description, unit: 'rows', samples: samples.all, figures };
+  return { description, unit: 'rows', samples: samples.all, figures, profiles };
 }
 
 async function copy({ bench, source, rows, name }: Round) {
@@ -92,11 +98,12 @@ async function native({ bench, source, rows, name }: Round) {
   return sample;
 }
 
-async function sluice({ bench, source, rows, name }: Round) {
+/** `writer`: changes rows until all are read and loaded. */
+async function sluice({ bench, source, rows, name }: Round, writer?: SourceWriter) {
   await using cleanup = new Cleanup();
   const { servers } = bench;
   const destination = await servers.destinationDatabase(name, cleanup);
-  const task = new SluiceTask({ servers, source, destination, name });
+  const task = new SluiceTask({ servers, source, destination, name: name.replace('_', '-') });
   await servers.checkpoint();
   const meter = await Meter.start({ servers, slot: task.slot });
   await using migrate = task.start('migrate', { more: ['--until', 'caught-up'] });
@@ -109,13 +116,17 @@ async function sluice({ bench, source, rows, name }: Round) {
   for (const [service, script] of services) {
     await untilTrue(async () => followChild(meter, service, migrate.pid, script), { running: [migrate] });
   }
+  const writing = writer?.run();
   await untilTrue(() => isStreaming(destination), { running: [migrate], intervalMs: 20 });
   const sample = await meter.stop(rows);
-  const { code } = await migrate.exit();
+  writer?.stop();
+  await writing;
+  const { code } = await migrate.exit(EXIT_MS);
   if (code !== 0) throw new Error(migrate.output);
   const exit = meter.seconds;
+  if (writer) await task.migrate();
   await expectEqualContent(source, destination);
-  bench.say(`sluice: ${Math.round(rate(sample))} rows/s`);
+  bench.say(`sluice${writer ? ', written to' : ''}: ${Math.round(rate(sample))} rows/s`);
   return { sample, exit };
 }
 
@@ -125,15 +136,18 @@ function followChild(meter: Meter, service: string, parent: number, script: stri
   return pid !== null;
 }
 
-/** The same by the services alone, which may write profiles. */
-async function profile({ bench, source, name }: Round, profileDir: string): Promise<void> {
+/** The same by the services alone, which can write profiles. */
+async function profiled({ bench, source, rows, name }: Round, profileDir: string): Promise<Profiles> {
   await using cleanup = new Cleanup();
   const { servers } = bench;
   const destination = await servers.destinationDatabase(name, cleanup);
   const task = new SluiceTask({ servers, source, destination, name });
+  const meter = await Meter.start({ servers, slot: task.slot });
   await using capture = task.start('capture', { profileDir });
   await using sink = task.start('sink', { profileDir });
   await untilTrue(() => isStreaming(destination), { running: [capture, sink] });
+  const { startSeconds } = await meter.stop(rows);
   await drained(capture, sink);
   await task.release();
+  return profilesOf(profileDir, startSeconds ?? 0);
 }

@@ -2,8 +2,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkoutDir } from '../../../deploy/local/paths.ts';
 
+const FILES = 10;
+const FUNCTIONS = 15;
+
 /** What Chrome's profiler writes, as far as it is read here. */
-interface CpuProfile {
+export interface CpuProfile {
   readonly nodes: readonly { readonly id: number; readonly callFrame: { functionName: string; url: string } }[];
   readonly samples: readonly number[];
   /** Microseconds since the sample before. */
@@ -17,14 +20,30 @@ export interface ProfileTop {
   readonly functions: readonly { readonly name: string; readonly file: string; readonly percent: number }[];
 }
 
-/** All threads of the profiles in the directory together; null: there are none. */
-export function topOfProfiles(dir: string, { files = 10, functions = 15 } = {}): ProfileTop | null {
+/** By service. */
+export type Profiles = Readonly<Record<string, ProfileTop>>;
+
+/** What capture and sink wrote there, without the time until they began to read. */
+export function profilesOf(dir: string, startSeconds: number): Profiles {
+  const services = ['capture', 'sink'].map((service) => [service, topOfProfiles(join(dir, service), startSeconds)]);
+  return Object.fromEntries(services.filter(([, top]) => top !== null)) as Profiles;
+}
+
+/** All threads together; null: there are no profiles. */
+function topOfProfiles(dir: string, startSeconds: number): ProfileTop | null {
   if (!existsSync(dir)) return null;
+  const profiles = readdirSync(dir).filter((name) => name.endsWith('.cpuprofile'));
+  return profiles.length === 0
+    ? null
+    : topOf(
+        profiles.map((name) => JSON.parse(readFileSync(join(dir, name), 'utf8')) as CpuProfile),
+        startSeconds,
+      );
+}
+
+export function topOf(profiles: readonly CpuProfile[], startSeconds: number): ProfileTop {
   const byFunction = new Map<string, number>();
-  for (const name of readdirSync(dir).filter((entry) => entry.endsWith('.cpuprofile'))) {
-    addSelfTimes(byFunction, JSON.parse(readFileSync(join(dir, name), 'utf8')) as CpuProfile);
-  }
-  if (byFunction.size === 0) return null;
+  for (const profile of profiles) addSelfTimes(byFunction, profile, startSeconds);
   const byFile = new Map<string, number>();
   let busy = 0;
   for (const [key, time] of byFunction) {
@@ -35,19 +54,22 @@ export function topOfProfiles(dir: string, { files = 10, functions = 15 } = {}):
   const percent = (time: number) => (time / busy) * 100;
   return {
     busySeconds: busy / 1e6,
-    files: most(byFile, files).map(([file, time]) => ({ file, percent: percent(time) })),
-    functions: most(byFunction, functions).map(([key, time]) => {
+    files: most(byFile, FILES).map(([file, time]) => ({ file, percent: percent(time) })),
+    functions: most(byFunction, FUNCTIONS).map(([key, time]) => {
       const [name = '', file = ''] = key.split('\t');
       return { name, file, percent: percent(time) };
     }),
   };
 }
 
-function addSelfTimes(times: Map<string, number>, { nodes, samples, timeDeltas }: CpuProfile): void {
-  const keys = new Map(nodes.map(({ id, callFrame }) => [id, keyOf(callFrame)]));
-  for (const [index, id] of samples.entries()) {
+function addSelfTimes(times: Map<string, number>, profile: CpuProfile, startSeconds: number): void {
+  const keys = new Map(profile.nodes.map(({ id, callFrame }) => [id, keyOf(callFrame)]));
+  let elapsed = 0;
+  for (const [index, id] of profile.samples.entries()) {
+    const delta = Math.max(0, profile.timeDeltas[index] ?? 0);
+    elapsed += delta;
     const key = keys.get(id) ?? null;
-    if (key !== null) times.set(key, (times.get(key) ?? 0) + Math.max(0, timeDeltas[index] ?? 0));
+    if (key !== null && elapsed > startSeconds * 1e6) times.set(key, (times.get(key) ?? 0) + delta);
   }
 }
 
