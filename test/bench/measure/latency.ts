@@ -63,6 +63,7 @@ async function commitSteadily(
   committed: Map<number, number>,
 ): Promise<number> {
   const pool = new pg.Pool({ connectionString: source.url, max: SESSIONS });
+  pool.on('error', () => undefined);
   const running: Promise<void>[] = [];
   const began = performance.now();
   const end = { reached: false };

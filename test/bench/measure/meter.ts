@@ -13,7 +13,7 @@ export interface MeterOptions {
 }
 
 /** Measures one side from `start` to `stop`: time, CPU of the servers and of what it follows, WAL kept by the slot. */
-export class Meter {
+export class Meter implements AsyncDisposable {
   readonly #servers: BenchServers;
   readonly #slot: string;
   readonly #client: pg.Client;
@@ -22,6 +22,7 @@ export class Meter {
   readonly #followed = new Map<string, { pid: number; before: number; cpu: number; peak: number }>();
   readonly #timer: NodeJS.Timeout;
   #looking: Promise<void> | null = null;
+  #failure: { readonly error: unknown } | null = null;
   #wal: { kept: number; unacknowledged: number } | null = null;
   #startSeconds: number | null = null;
   readonly #startCpu: Record<string, number> = {};
@@ -39,9 +40,13 @@ export class Meter {
     this.#client = client;
     this.#serversAtStart = cpuOfServers(servers);
     this.#timer = setInterval(() => {
-      this.#looking ??= this.#look().finally(() => {
-        this.#looking = null;
-      });
+      this.#looking ??= this.#look()
+        .catch((error: unknown) => {
+          this.#failure ??= { error };
+        })
+        .finally(() => {
+          this.#looking = null;
+        });
     }, LOOK_MS);
   }
 
@@ -63,7 +68,6 @@ export class Meter {
 
   /** `seconds`: when it was done, where that was seen earlier. */
   async stop(units: number, seconds = this.seconds): Promise<Sample> {
-    clearInterval(this.#timer);
     const cpu: Record<string, number> = {};
     for (const [name, now] of cpuOfServers(this.#servers)) cpu[name] = now - (this.#serversAtStart.get(name) ?? 0);
     const peak: Record<string, number> = {};
@@ -73,9 +77,15 @@ export class Meter {
       cpu[name] = Math.max(usage.cpu, last.cpu) - last.before;
       peak[name] = Math.max(usage.peak, last.peak);
     }
+    await this[Symbol.asyncDispose]();
+    if (this.#failure) throw this.#failure.error;
+    return { seconds, units, startSeconds: this.#startSeconds, cpu, startCpu: this.#startCpu, peak, wal: this.#wal };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
     await this.#looking;
     await this.#client.end();
-    return { seconds, units, startSeconds: this.#startSeconds, cpu, startCpu: this.#startCpu, peak, wal: this.#wal };
   }
 
   async #look(): Promise<void> {

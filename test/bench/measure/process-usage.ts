@@ -49,12 +49,12 @@ export function treeUsage(root: number, except: readonly number[] = []): Omit<Pr
   };
 }
 
-/** A child of the process whose command line holds the text. */
-export function childWith(parent: number, text: string): number | null {
+/** A child of the process, by its command line. */
+export function childWith(parent: number, fits: (commandLine: string) => boolean): number | null {
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name) || usageOf(Number(name))?.parent !== parent) continue;
     try {
-      if (readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(text)) return Number(name);
+      if (fits(readFileSync(`/proc/${name}/cmdline`, 'utf8'))) return Number(name);
     } catch {
       // It ended meanwhile.
     }

@@ -78,7 +78,7 @@ function workloadParts({ workload, outcome }: Measured): string[] {
     parts.push(
       table(
         ['', 'measured'],
-        figures.map(({ name, unit: of, values }) => [name, `${range(values)} ${of}`]),
+        figures.map(({ name, unit: of, values }) => [name, `${range(values)} ${of}`.trim()]),
       ),
     );
   }

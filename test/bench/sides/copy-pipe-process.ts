@@ -20,14 +20,13 @@ const nothing: Buffer = Buffer.alloc(0);
 
 const waiting = [...order.jobs];
 await Promise.all(Array.from({ length: order.parallel }, work));
+// Ends the connections too; one that ends before is an error that ends us.
 process.exit(0);
 
 async function work(): Promise<void> {
   const source = await open(order.source);
   const destination = await open(order.destination);
   for (let job = waiting.shift(); job; job = waiting.shift()) await pipe(source, destination, job);
-  source.end();
-  destination.end();
 }
 
 async function open(connectionString: string): Promise<Socket> {

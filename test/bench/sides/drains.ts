@@ -16,7 +16,7 @@ export interface Backlog {
 export async function drainNative({ bench, source, native }: Ends, backlog: Backlog): Promise<Sample> {
   const client = await native.destination.connect();
   await bench.servers.checkpoint();
-  const meter = await Meter.start({ servers: bench.servers, slot: native.slot });
+  await using meter = await Meter.start({ servers: bench.servers, slot: native.slot });
   await native.enable();
   await untilTrue(() => seesMarker(client, backlog.marker));
   const sample = await meter.stop(backlog.changes);
@@ -32,7 +32,7 @@ export async function drainWhole(ends: Ends, backlog: Backlog, profileDir?: stri
   const { bench, source, task } = ends;
   const client = await task.destination.connect();
   await bench.servers.checkpoint();
-  const meter = await Meter.start({ servers: bench.servers, slot: task.slot });
+  await using meter = await Meter.start({ servers: bench.servers, slot: task.slot });
   await using capture = task.start('capture', { profileDir });
   await using sink = task.start('sink', { profileDir });
   meter.follow('capture', capture.pid);
@@ -51,7 +51,7 @@ export async function captureAlone({ bench, source, task }: Ends, backlog: Backl
   const end = (await source.value('SELECT pg_current_wal_flush_lsn()')) ?? '';
   await using manifest = await ManifestEnd.open(bench.servers, task.name);
   await bench.servers.checkpoint();
-  const meter = await Meter.start({ servers: bench.servers, slot: task.slot });
+  await using meter = await Meter.start({ servers: bench.servers, slot: task.slot });
   await using capture = task.start('capture');
   meter.follow('capture', capture.pid);
   await untilTrue(() => manifest.lists(end), { running: [capture] });
@@ -69,7 +69,7 @@ export async function sinkAlone({ bench, source, task }: Ends, backlog: Backlog)
     text: `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'sluice sink%'`,
   };
   await bench.servers.checkpoint();
-  const meter = await Meter.start({ servers: bench.servers });
+  await using meter = await Meter.start({ servers: bench.servers });
   await using sink = task.start('sink');
   meter.follow('sink', sink.pid);
   await untilTrue(async () => (await client.query(sessions)).rows.length > 0, { running: [sink] });

@@ -62,7 +62,7 @@ async function run(bench: Bench, name: string, changes: number): Promise<Outcome
 async function stream({ bench, source, task }: Ends, changes: number) {
   const client = await task.destination.connect();
   await bench.servers.checkpoint();
-  const meter = await Meter.start({ servers: bench.servers, slot: task.slot });
+  await using meter = await Meter.start({ servers: bench.servers, slot: task.slot });
   await using capture = task.start('capture');
   await using sink = task.start('sink');
   meter.follow('capture', capture.pid);

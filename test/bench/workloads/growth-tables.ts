@@ -79,7 +79,7 @@ async function streamed({ bench, source, task, tables, name }: Side, figures: Fi
   const changes = await runManyTables(source, tables, bench.scaled(TRANSACTIONS));
   const last = await setMarker(source);
   await bench.servers.checkpoint();
-  const meter = await Meter.start({ servers: bench.servers });
+  await using meter = await Meter.start({ servers: bench.servers });
   meter.follow('capture', capture.pid);
   meter.follow('sink', sink.pid);
   capture.signalGroup('SIGCONT');

@@ -64,7 +64,7 @@ async function ofNative(ends: Ends, measured: Measured, round: number): Promise<
   const { bench, source, native } = ends;
   await native.enable();
   await caughtUp(ends, 'native');
-  const meter = await Meter.start({ servers: bench.servers, slot: native.slot });
+  await using meter = await Meter.start({ servers: bench.servers, slot: native.slot });
   const alone = await latencies(ends, 'native', delay(seconds(bench) * 1000));
   measured.samples.add('native', await meter.stop(alone.milliseconds.length * CHANGES));
   note(ends, measured, 'native', alone);
@@ -85,7 +85,7 @@ async function ofSluice(ends: Ends, measured: Measured, round: number): Promise<
   await using capture = task.start('capture');
   await using sink = task.start('sink');
   await caughtUp(ends, 'sluice');
-  const meter = await Meter.start({ servers: bench.servers, slot: task.slot });
+  await using meter = await Meter.start({ servers: bench.servers, slot: task.slot });
   meter.follow('capture', capture.pid);
   meter.follow('sink', sink.pid);
   const alone = await latencies(ends, 'sluice', delay(seconds(bench) * 1000));

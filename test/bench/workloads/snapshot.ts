@@ -68,7 +68,7 @@ async function copy({ bench, source, rows, name }: Round) {
   const destination = await bench.servers.destinationDatabase(`${name}_copy`, cleanup);
   await destination.query(snapshotTables);
   await bench.servers.checkpoint();
-  const meter = await Meter.start({ servers: bench.servers });
+  await using meter = await Meter.start({ servers: bench.servers });
   await copyThroughPipe({
     source,
     destination,
@@ -88,7 +88,7 @@ async function native({ bench, source, rows, name }: Round) {
   const destination = await bench.servers.destinationDatabase(`${name}_native`, cleanup);
   await destination.query([snapshotTables, ...snapshotKeys].join(';'));
   await bench.servers.checkpoint();
-  const meter = await Meter.start({ servers: bench.servers, slot: `native_${name}` });
+  await using meter = await Meter.start({ servers: bench.servers, slot: `native_${name}` });
   const subscription = await NativeReplication.create({ source, destination, name: `native_${name}` });
   cleanup.defer(() => subscription.drop());
   await subscription.synchronised();
@@ -105,7 +105,7 @@ async function sluice({ bench, source, rows, name }: Round, writer?: SourceWrite
   const destination = await servers.destinationDatabase(name, cleanup);
   const task = new SluiceTask({ servers, source, destination, name: name.replace('_', '-') });
   await servers.checkpoint();
-  const meter = await Meter.start({ servers, slot: task.slot });
+  await using meter = await Meter.start({ servers, slot: task.slot });
   await using migrate = task.start('migrate', { more: ['--until', 'caught-up'] });
   cleanup.defer(() => task.release());
   meter.follow('control', migrate.pid);
@@ -131,7 +131,8 @@ async function sluice({ bench, source, rows, name }: Round, writer?: SourceWrite
 }
 
 function followChild(meter: Meter, service: string, parent: number, script: string): boolean {
-  const pid = childWith(parent, script);
+  // Prechecks run capture too, to describe the schema.
+  const pid = childWith(parent, (line) => line.includes(script) && !line.includes('--describe-schema'));
   if (pid !== null) meter.follow(service, pid);
   return pid !== null;
 }
@@ -142,7 +143,7 @@ async function profiled({ bench, source, rows, name }: Round, profileDir: string
   const { servers } = bench;
   const destination = await servers.destinationDatabase(name, cleanup);
   const task = new SluiceTask({ servers, source, destination, name });
-  const meter = await Meter.start({ servers, slot: task.slot });
+  await using meter = await Meter.start({ servers, slot: task.slot });
   await using capture = task.start('capture', { profileDir });
   await using sink = task.start('sink', { profileDir });
   await untilTrue(() => isStreaming(destination), { running: [capture, sink] });
