@@ -17,7 +17,7 @@ import { type ManifestHistory, type ManifestItem, ManifestLog, readHistory } fro
 import { SegmentReader } from './consume/segment-reader.ts';
 import { announce, create, type StageContext } from './stages.ts';
 
-const READ_AHEAD_BYTES = 32 * 1024 * 1024;
+const READ_AHEAD_BYTES = 8 * 1024 * 1024;
 
 /** Applies the stream from where the applied position stands, until drained or finished. */
 export async function streamStage(context: StageContext, applied: AppliedPosition): Promise<void> {
@@ -59,7 +59,7 @@ export async function streamStage(context: StageContext, applied: AppliedPositio
   const requests = closing.add(await RequestWatch.open(control, destination.identity, bell), (opened) =>
     opened.close(),
   );
-  const concern: Concern = { takes, read: (table) => reads.get(tableKey(table))?.snapshot ?? null };
+  const concern: Concern = { takes, read: (table) => reads.get(tableKey(table)) ?? null };
   const foreignKeys = new ForeignKeys(context, reads);
   await announce(context, 'incremental data migration', '');
   await foreignKeys.createWhenDue(applied);

@@ -221,18 +221,22 @@ export class AvroReader {
   }
 
   string(): string {
-    const start = this.#sized();
+    const start = this.sized();
     return this.#buffer.toString('utf8', start, this.#at);
   }
 
   /** Bytes, as `\x` and hexadecimal digits. */
   hexBytes(): string {
-    const start = this.#sized();
+    const start = this.sized();
     return `\\x${this.#buffer.toString('hex', start, this.#at)}`;
   }
 
   skipSized(): void {
-    this.#sized();
+    this.sized();
+  }
+
+  skipVarint(): void {
+    while (this.byte() >= 0x80);
   }
 
   /** Passes over `known` if it stands here. */
@@ -249,7 +253,7 @@ export class AvroReader {
   }
 
   /** Length, then that many bytes: passes over them and says where they start. */
-  #sized(): number {
+  sized(): number {
     const length = this.integer();
     const start = this.#at;
     this.#at += length;

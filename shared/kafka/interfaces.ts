@@ -1,3 +1,5 @@
+import type { RecordPage } from './record-pages.ts';
+
 /**
  * What Sluice needs of Kafka. Everything else of it stays behind shared/kafka, the only importer of kafkajs.
  */
@@ -90,6 +92,8 @@ export interface Fetcher {
    * @throws SluiceError KAFKA_RECORDS_GONE, KAFKA_TOPIC_MISSING, SEGMENT_BROKEN, KAFKA_FETCH_FAILED, KAFKA_UNREACHABLE
    */
   ranges(ranges: readonly FetchRange[], signal: AbortSignal): Promise<FetchedRecord[][]>;
+  /** As `ranges`, for readers of very many records. */
+  pages(ranges: readonly FetchRange[], signal: AbortSignal): Promise<RecordPage[][]>;
   /**
    * What stands from `offset` on, at most about `maxBytes`; waits up to `maxWaitMs` for the first record; may be empty.
    */

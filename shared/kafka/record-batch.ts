@@ -166,22 +166,38 @@ export interface OffsetRange extends TopicPartition {
   readonly until: bigint;
 }
 
+/** A whole batch whose CRC is right, its records as they were before compression. */
+export interface OpenBatch extends BatchHeader {
+  readonly count: number;
+  readonly records: Buffer;
+  /** `records` is a buffer of its own, not a part of the log. */
+  readonly unzipped: boolean;
+  readonly attributes: number;
+}
+
+/** @throws SluiceError SEGMENT_BROKEN when the CRC is wrong or the format is none that Sluice writes. */
+export function openBatch(buffer: Buffer, at: number, range: OffsetRange): OpenBatch {
+  const batch = batchAt(buffer, at);
+  if (!batch) throw new RangeError('the batch is not whole');
+  const attributes = checkBatch(buffer, at, { ...batch, range });
+  const sealed = buffer.subarray(at + HEADER_BYTES, batch.end);
+  const unzipped = (attributes & COMPRESSION_MASK) === GZIP;
+  const records = unzipped ? gunzipSync(sealed) : sealed;
+  return { ...batch, count: buffer.readInt32BE(at + RECORD_COUNT_AT), records, unzipped, attributes };
+}
+
 /**
  * What a whole batch holds of the range. Keys and values are views.
  * @throws SluiceError SEGMENT_BROKEN when the CRC is wrong or the format is none that Sluice writes.
  */
 export function decodeBatch(buffer: Buffer, at: number, range: OffsetRange): FetchedRecord[] {
-  const batch = batchAt(buffer, at);
-  if (!batch) throw new RangeError('the batch is not whole');
-  const attributes = checkBatch(buffer, at, { ...batch, range });
-  const logAppendTime = (attributes & LOG_APPEND_TIME_MASK) !== 0;
+  const batch = openBatch(buffer, at, range);
+  const logAppendTime = (batch.attributes & LOG_APPEND_TIME_MASK) !== 0;
   const baseTimestamp = buffer.readBigInt64BE(at + BASE_TIMESTAMP_AT);
   const maxTimestamp = buffer.readBigInt64BE(at + MAX_TIMESTAMP_AT);
-  const count = buffer.readInt32BE(at + RECORD_COUNT_AT);
-  const sealed = buffer.subarray(at + HEADER_BYTES, batch.end);
-  const reader = new WireReader((attributes & COMPRESSION_MASK) === GZIP ? gunzipSync(sealed) : sealed);
+  const reader = new WireReader(batch.records);
   const records: FetchedRecord[] = [];
-  for (let index = 0; index < count; index++) {
+  for (let index = 0; index < batch.count; index++) {
     const length = reader.varint();
     const end = reader.at + length;
     reader.at += 1;

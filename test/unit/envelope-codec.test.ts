@@ -5,6 +5,8 @@ import { avroSchema, shapeOfSchema } from '../../shared/envelope/avro-schema.ts'
 import { type ChangeEvent, type ColumnValue, type TableShape, UNKNOWN } from '../../shared/envelope/change-event.ts';
 import { EnvelopeDecoder } from '../../shared/envelope/event-decoder.ts';
 import { EnvelopeEncoder, UNAVAILABLE } from '../../shared/envelope/event-encoder.ts';
+import { EventScanner } from '../../shared/envelope/event-scanner.ts';
+import type { PackedEvent } from '../../shared/envelope/packed-event.ts';
 import { lsnFromBigint } from '../../shared/postgres/lsn.ts';
 import { encodeEvent } from '../support/outgoing-events.ts';
 
@@ -279,3 +281,79 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function reversed(value: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(value).reverse());
 }
+
+const exact = fc.bigInt({ min: 0n, max: 2n ** 52n - 1n });
+
+function scanned(scanner: EventScanner, value: Buffer, before = 0): PackedEvent {
+  const bytes = Buffer.concat([Buffer.alloc(before), value, Buffer.from([1, 2, 3])]);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return scanner.scan(bytes, view, before, before + value.length);
+}
+
+describe('an event that is only scanned', () => {
+  test('is the event that is decoded, whatever came before it', () => {
+    fc.assert(
+      fc.property(event, base, exact, fc.nat({ max: 9 }), (event, other, position, before) => {
+        const scanner = new EventScanner(new EnvelopeDecoder(event.shape));
+        const next = { ...event, ...other, position } as ChangeEvent;
+        for (const written of [origin, { ...origin, epoch: 'e-2' }, origin]) {
+          for (const expected of [{ ...event, position: 7n } as ChangeEvent, next]) {
+            const value = new EnvelopeEncoder(event.shape, 1, written).encode(expected);
+            const packed = scanned(scanner, value, before);
+            expect(packed).toMatchObject({ op: expected.op, position: Number(expected.position), size: value.length });
+            expect(packed.commitLsn).toBe(Number(expected.transaction.commitLsn));
+            expect(packed.transaction).toEqual(expected.transaction);
+            expect(packed.moved).toBe(expected.op === 'd' && expected.moved);
+            expect(packed.before?.tuple() ?? null).toEqual(expected.before);
+            expect(packed.after?.tuple() ?? null).toEqual(expected.after);
+            expect(packed.unpack()).toEqual(expected);
+            expect(scanner.attempt).toMatchObject({ epoch: written.epoch, incarnation: 'i-1' });
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('has equal keys exactly where the texts of the key columns are equal', () => {
+    const rows = sample.chain(({ shape, row }) =>
+      fc.tuple(
+        fc.constant(shape),
+        fc.array(fc.tuple(...row), { minLength: 2, maxLength: 2 }),
+        fc.subarray([...shape.columns.keys()], { minLength: 1 }),
+        fc.boolean(),
+        base,
+      ),
+    );
+    fc.assert(
+      fc.property(rows, exact, ([shape, [one, other], key, same, base], position) => {
+        const scanner = new EventScanner(new EnvelopeDecoder(shape));
+        const second = other!.map((value, index) => (same && key.includes(index) ? one![index]! : value));
+        const keys = [one!, second].map((after) => {
+          const event = { ...base, position, shape, op: 'c', before: null, after } as ChangeEvent;
+          return scanned(scanner, new EnvelopeEncoder(shape, 1, origin).encode(event)).after!.key(key);
+        });
+        const texts = [one!, second].map((row) => key.map((index) => row[index] ?? null));
+        expect(keys.map((found) => found === null)).toEqual(texts.map((text) => text.includes(null)));
+        if (!keys.includes(null))
+          expect(keys[0] === keys[1]).toBe(JSON.stringify(texts[0]) === JSON.stringify(texts[1]));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('cut or lengthened by a byte, or at a position that no number holds, is refused', () => {
+    fc.assert(
+      fc.property(event, exact, (event, position) => {
+        const scanner = new EventScanner(new EnvelopeDecoder(event.shape));
+        const broken = expect.objectContaining({ code: 'SEGMENT_BROKEN' });
+        const encoder = new EnvelopeEncoder(event.shape, 1, origin);
+        const value = encoder.encode({ ...event, position });
+        expect(() => scanned(scanner, value.subarray(0, -1)).unpack()).toThrow(broken);
+        expect(() => scanned(scanner, Buffer.concat([value, Buffer.alloc(1)])).unpack()).toThrow(broken);
+        const late = encoder.encode({ ...event, position: 2n ** 52n + position });
+        expect(() => scanned(scanner, late)).toThrow(broken);
+      }),
+    );
+  });
+});
