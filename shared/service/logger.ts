@@ -1,5 +1,5 @@
+import { createRequire } from 'node:module';
 import { type Logger, pino } from 'pino';
-import pretty from 'pino-pretty';
 
 export type { Logger };
 
@@ -20,6 +20,8 @@ export function openLogger(service: string): Logger {
     redact: { paths: [...secrets, ...secrets.map((name) => `*.${name}`)], censor: '[redacted]' },
   };
   if (!isForPeople()) return pino(options, pino.destination({ fd: 2, sync: true }));
+  // Loaded where it is needed: it takes longer than all else of a start.
+  const pretty = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
   const stream = pretty({
     destination: 2,
     sync: true,

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { parseDocument } from 'yaml';
 import { SluiceError } from '../errors.ts';
 
 /**
@@ -7,6 +6,7 @@ import { SluiceError } from '../errors.ts';
  * @throws SluiceError CONFIG_INVALID when the file cannot be read or is not one mapping.
  */
 export async function readDefinitionFile(path: string): Promise<Record<string, unknown>> {
+  const { parseDocument } = await import('yaml');
   const document = parseDocument(await readText(path), { uniqueKeys: true, prettyErrors: true });
   const [error] = document.errors;
   if (error) throw invalid(path, error.message.split('\n')[0] ?? error.code);

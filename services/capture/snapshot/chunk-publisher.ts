@@ -5,7 +5,7 @@ import { failpoint } from '../../../shared/service/failpoint.ts';
 import type { ManifestWriter } from '../publish/manifest-writer.ts';
 import { listedEnds, segmentOf } from '../publish/segments.ts';
 import { ByteBudget } from './byte-budget.ts';
-import type { RowChunk } from './row-cutter.ts';
+import type { RowChunk } from './row-chunk.ts';
 import type { TableReading } from './table-reading.ts';
 
 export interface ChunkPublisherOptions {
@@ -80,6 +80,7 @@ export class ChunkPublisher {
     try {
       this.#sending = reading ?? null;
       if (reading && !reading.voided) await this.#send(reading, items);
+      for (const { chunk } of items) chunk.release();
     } finally {
       this.#sending = null;
       this.#budget.give(bytesOf(items));

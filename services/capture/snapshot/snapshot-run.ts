@@ -7,14 +7,16 @@ import type { SelectedTable } from '../../../shared/task/selected-tables.ts';
 import type { Task } from '../../../shared/task/task.ts';
 import type { ManifestWriter } from '../publish/manifest-writer.ts';
 import { ChunkPublisher } from './chunk-publisher.ts';
+import { type CutterOptions, PIECE_BYTES } from './frame-cutter.ts';
 import { type Keeper, openKeeper } from './keeper.ts';
+import { ChunkBuffers } from './row-chunk.ts';
 import { SourcePool } from './source-pool.ts';
 import { planTable, readRange, type TablePlan, tableExists } from './table-reader.ts';
 import type { TableReading } from './table-reading.ts';
 
 const BYTES_IN_FLIGHT = 32 * 1024 * 1024;
-const LARGEST_TARGET = 8 * 1024 * 1024;
-const LARGEST_SEND = 16 * 1024 * 1024;
+const LARGEST_TARGET = 2 * 1024 * 1024;
+const LARGEST_SEND = 8 * 1024 * 1024;
 /** Bytes of a record batch beside the rows: headers, the key, the column list. */
 const RECORD_OVERHEAD = 256 * 1024;
 /** How often a table is read anew when it is rewritten under the reader. */
@@ -51,7 +53,7 @@ export class SnapshotRun {
   readonly #pool: SourcePool;
   readonly #stop = new AbortController();
   readonly #keepers: Keeper[] = [];
-  readonly #copy: { readonly target: number; readonly largest: number };
+  readonly #copy: Omit<CutterOptions, 'keyColumns'>;
 
   constructor(options: SnapshotOptions, producer: Producer) {
     const { task, manifest, partitions, bytesInFlight = BYTES_IN_FLIGHT } = options;
@@ -60,7 +62,9 @@ export class SnapshotRun {
     this.#options = options;
     this.#producer = producer;
     // Half of the bytes in flight wait to be published, half are being cut by the workers.
-    this.#copy = { largest, target: Math.floor(Math.min(LARGEST_TARGET, largest / 2, bytesInFlight / (2 * workers))) };
+    const target = Math.floor(Math.min(LARGEST_TARGET, largest / 2, bytesInFlight / (2 * workers)));
+    const buffers = new ChunkBuffers(target + 2 * PIECE_BYTES, Math.ceil(bytesInFlight / target));
+    this.#copy = { largest, target, buffers };
     this.#publisher = new ChunkPublisher({
       producer,
       manifest,

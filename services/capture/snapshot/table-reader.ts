@@ -6,7 +6,7 @@ import { quoteIdentifier, quoteLiteral, quoteTable } from '../../../shared/postg
 import type { SelectedTable } from '../../../shared/task/selected-tables.ts';
 import { type BlockRange, planRanges, rangeCondition } from './chunk-plan.ts';
 import { type CopyOptions, readCopy } from './copy-reader.ts';
-import type { RowChunk } from './row-cutter.ts';
+import type { RowChunk } from './row-chunk.ts';
 
 /** What all ranges of one read of a table share, as the snapshot has it. */
 export interface TablePlan {

@@ -138,16 +138,12 @@ export async function claimChunk(
   { table, generation, chunk, rows }: ChunkIdentity & { readonly rows: number },
 ): Promise<boolean> {
   const names = [task, sink, table.schema, table.name];
-  const current = await client.query({
-    name: 'sluice-generation',
-    text: `SELECT 1 FROM sluice.table_load WHERE ${mine} AND generation = $5 AND state = 'loading' FOR KEY SHARE`,
-    values: [...names, generation],
-  });
-  if (current.rows.length === 0) return false;
   const { rowCount } = await client.query({
     name: 'sluice-chunk',
-    text: `INSERT INTO sluice.chunk (task, sink, schema_name, table_name, generation, chunk, rows)
-      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
+    text: `WITH load AS (
+        SELECT FROM sluice.table_load WHERE ${mine} AND generation = $5 AND state = 'loading' FOR KEY SHARE)
+      INSERT INTO sluice.chunk (task, sink, schema_name, table_name, generation, chunk, rows)
+      SELECT $1, $2, $3, $4, $5, $6, $7 FROM load ON CONFLICT DO NOTHING`,
     values: [...names, generation, chunk, rows],
   });
   return rowCount === 1;

@@ -1,7 +1,4 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
 import { CHUNK_HEADER, type ChunkHeader, decodeChunkHeader } from '../../../shared/envelope/snapshot-chunk.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { FetchedRecord } from '../../../shared/kafka/interfaces.ts';
@@ -12,6 +9,7 @@ import { type Destination, destinationFailure } from '../bookkeeping/session.ts'
 import { claimChunk, writeRowKey } from '../bookkeeping/table-loads.ts';
 import { checkNamedRows } from '../names/copy-rows.ts';
 import { type NamingColumns, readNamingColumns } from '../names/naming-columns.ts';
+import { copyIn } from './copy-in.ts';
 import { openStaging } from './staging.ts';
 
 /** The read that a chunk must belong to. */
@@ -94,9 +92,7 @@ async function copy(
   text: Buffer | null,
 ): Promise<number> {
   const list = columns.length > 0 ? `(${columns.map(quoteIdentifier).join(', ')})` : '';
-  const stream = client.query(copyFrom(`COPY ${quoteTable(into)} ${list} FROM STDIN`));
-  await pipeline(Readable.from([text ?? Buffer.alloc(0)], { objectMode: true }), stream);
-  return stream.rowCount;
+  return await copyIn(client, `COPY ${quoteTable(into)} ${list} FROM STDIN`, text ?? Buffer.alloc(0));
 }
 
 const missingStates = new Set(['42P01', '42703']);

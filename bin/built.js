@@ -1,0 +1,30 @@
+// Whether `dist` holds what the sources say, byte for byte: by times, a copied or unpacked checkout could run old code.
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folders = ['shared', 'services', 'deploy/local'];
+
+/** Written by build.js. */
+export const digestFile = join(root, 'dist', 'sources.sha256');
+
+export function isBuilt() {
+  return existsSync(digestFile) && readFileSync(digestFile, 'utf8') === sourcesDigest();
+}
+
+/** Of all that the built files come from. */
+export function sourcesDigest() {
+  const hash = createHash('sha256').update(readFileSync(join(root, 'tsconfig.base.json')));
+  for (const path of folders.flatMap(sourcesIn).sort()) hash.update(`\n${path}\n`).update(readFileSync(join(root, path)));
+  return hash.digest('hex');
+}
+
+function sourcesIn(folder) {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return sourcesIn(path);
+    return entry.name.endsWith('.ts') || entry.name === 'tsconfig.json' ? [path] : [];
+  });
+}
