@@ -12,6 +12,7 @@ import { EnvelopeEncoder } from '../../shared/envelope/event-encoder.ts';
 import { EventScanner } from '../../shared/envelope/event-scanner.ts';
 import type { PackedEvent } from '../../shared/envelope/packed-event.ts';
 import type { Lsn } from '../../shared/postgres/lsn.ts';
+import { encodeEvent } from './outgoing-events.ts';
 
 /** Columns as `id* int`, `note text`: the star marks the row key. */
 export function tableShape(
@@ -72,7 +73,7 @@ export function packed(events: readonly ChangeEvent[]): PackedEvent[] {
       scanner: new EventScanner(new EnvelopeDecoder(event.shape)),
     };
     codecs.set(event.shape, { encoder, scanner });
-    const bytes = encoder.encode(event);
+    const bytes = encodeEvent(encoder, event);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     return scanner.scan(bytes, view, 0, bytes.length);
   });

@@ -27,10 +27,14 @@ const codec: EventCodec = {
       out.at += out.buffer.write(`${position}`.padEnd(VALUE_BYTES), out.at);
     },
   }),
-  decode: () => {
-    throw new Error('not asked for');
-  },
+  decode: () => notAsked(),
+  scanner: () => notAsked(),
 };
+
+function notAsked(): never {
+  throw new Error('not asked for');
+}
+
 const lanes = () => TableLanes.open({ codec, tables, maxMessageBytes: 1024 * 1024 });
 
 function give(builder: BatchBuilder, position: number, xid: number): void {
