@@ -9,7 +9,7 @@ import { GrowingBytes } from '../kafka/growing-bytes.ts';
 /** Doubled by zigzag it must stay an exact integer. */
 const EXACT = 2 ** 52;
 /** A native call costs more than a loop over so few bytes. */
-const SHORT = 48;
+const SHORT = 128;
 const NOT_A_DIGIT = 0xff;
 
 const digitOf = new Uint8Array(256).fill(NOT_A_DIGIT);
@@ -94,11 +94,16 @@ export class AvroWriter {
   raw(value: Buffer): void {
     const { length } = value;
     this.#reserve(length);
-    if (length < SHORT) for (let index = 0; index < length; index++) this.#buffer[this.#at++] = value[index]!;
-    else {
-      this.#buffer.set(value, this.#at);
-      this.#at += length;
-    }
+    const buffer = this.#buffer;
+    if (length < SHORT) for (let index = 0; index < length; index++) buffer[this.#at + index] = value[index]!;
+    else buffer.set(value, this.#at);
+    this.#at += length;
+  }
+
+  /** What another writer wrote, a few bytes. */
+  written({ buffer, at }: GrowingBytes): void {
+    this.#reserve(at);
+    for (let index = 0; index < at; index++) this.#buffer[this.#at++] = buffer[index]!;
   }
 
   /** A string that is there as UTF-8. False: it is not valid. */

@@ -1,5 +1,5 @@
 import { SluiceError } from '../errors.ts';
-import type { GrowingBytes } from '../kafka/growing-bytes.ts';
+import { GrowingBytes } from '../kafka/growing-bytes.ts';
 import { formatLsn } from '../postgres/lsn.ts';
 import { AvroWriter, avroBytes } from './avro-binary.ts';
 import type { EventOrigin, EventTransaction, TableShape } from './change-event.ts';
@@ -48,7 +48,7 @@ export class EnvelopeEncoder implements EventEncoder {
 
   encode(event: OutgoingEvent, out: GrowingBytes): void {
     const { before, after, op } = event;
-    const transaction = encodedTransaction(event.transaction);
+    if (event.transaction !== newest.transaction) encodeTransaction(event.transaction);
     writer.start(out);
     writer.raw(this.#header);
     if (before === null) writer.byte(NULL);
@@ -56,7 +56,7 @@ export class EnvelopeEncoder implements EventEncoder {
     if (after === null) writer.byte(NULL);
     else this.#writeAfter(after, before);
     writer.raw(this.#attempt);
-    writer.raw(transaction.source);
+    writer.written(newest.source);
     writer.long(event.lsn);
     writer.long(event.position);
     writer.long(event.ordinal);
@@ -71,7 +71,7 @@ export class EnvelopeEncoder implements EventEncoder {
     writer.byte(ONE_CHARACTER);
     writer.byte(op.charCodeAt(0));
     writer.integer(Date.now());
-    writer.raw(transaction.id);
+    writer.written(newest.id);
     writer.long(event.totalOrder);
     writer.long(event.tableOrder);
     writeTruncate(event);
@@ -176,29 +176,30 @@ function encodeAttempt(shape: TableShape, { task, incarnation, epoch, database, 
   });
 }
 
-/** What is the same for all events of a transaction, in whatever table. */
-interface EncodedTransaction {
-  readonly transaction: EventTransaction | null;
-  readonly source: Buffer;
-  /** With the mark that the block is there. */
-  readonly id: Buffer;
-}
+/** What is the same for all events of a transaction, in whatever table: encoded once, in bytes that the next one gets. */
+const newest = {
+  transaction: null as EventTransaction | null,
+  source: new GrowingBytes(256),
+  id: new GrowingBytes(256),
+};
 
-let newest: EncodedTransaction = { transaction: null, source: Buffer.alloc(0), id: Buffer.alloc(0) };
+const fields = new AvroWriter();
 
-function encodedTransaction(transaction: EventTransaction): EncodedTransaction {
-  if (newest.transaction === transaction) return newest;
+function encodeTransaction(transaction: EventTransaction): void {
   const { xid, commitLsn, commitTime } = transaction;
-  const source = avroBytes((fields) => {
-    fields.integer(Number(commitTime / 1000n));
-    fields.long(commitTime);
-    fields.integer(xid);
-    fields.string(formatLsn(commitLsn));
-  });
-  const id = avroBytes((fields) => {
-    fields.byte(PRESENT);
-    fields.string(`${xid}:${commitLsn}`);
-  });
-  newest = { transaction, source, id };
-  return newest;
+  const micros = Number(commitTime);
+  newest.transaction = transaction;
+  newest.source.at = 0;
+  fields.start(newest.source);
+  fields.integer(Math.floor(micros / 1000));
+  fields.integer(micros);
+  fields.integer(xid);
+  fields.string(formatLsn(commitLsn));
+  fields.end();
+  newest.id.at = 0;
+  fields.start(newest.id);
+  // The block is there.
+  fields.byte(PRESENT);
+  fields.string(`${xid}:${commitLsn}`);
+  fields.end();
 }
