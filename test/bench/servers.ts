@@ -43,6 +43,11 @@ export class BenchServers {
     };
   }
 
+  /** Its processes share most of their memory. */
+  isPostgres(process: string): boolean {
+    return process === 'source' || process === 'destination';
+  }
+
   static async start(cleanup: Cleanup): Promise<BenchServers> {
     return new BenchServers(cleanup, await startServers(cleanup));
   }

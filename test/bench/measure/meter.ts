@@ -69,8 +69,12 @@ export class Meter implements AsyncDisposable {
   /** `seconds`: when it was done, where that was seen earlier. */
   async stop(units: number, seconds = this.seconds): Promise<Sample> {
     const cpu: Record<string, number> = {};
-    for (const [name, now] of cpuOfServers(this.#servers)) cpu[name] = now - (this.#serversAtStart.get(name) ?? 0);
     const peak: Record<string, number> = {};
+    for (const [name, pid] of Object.entries(this.#servers.processes)) {
+      const usage = treeUsage(pid);
+      cpu[name] = (usage?.cpu ?? 0) - (this.#serversAtStart.get(name) ?? 0);
+      peak[name] = (this.#servers.isPostgres(name) ? usage?.own : usage?.peak) ?? 0;
+    }
     const pids = [...this.#followed.values()].map(({ pid }) => pid);
     for (const [name, last] of this.#followed) {
       const usage = treeUsage(last.pid, pids) ?? last;

@@ -7,6 +7,8 @@ export interface ProcessUsage {
   readonly cpu: number;
   /** Most that was ever resident, in MiB. */
   readonly peak: number;
+  /** Resident now and not shared with other processes, in MiB. */
+  readonly own: number;
 }
 
 const TICKS_PER_SECOND = 100;
@@ -18,8 +20,9 @@ export function usageOf(pid: number): ProcessUsage | null {
     // The name in parentheses may hold anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
-    const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0';
-    return { parent: Number(fields[1]), cpu: ticks / TICKS_PER_SECOND, peak: Number(peak) / 1024 };
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const mib = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024;
+    return { parent: Number(fields[1]), cpu: ticks / TICKS_PER_SECOND, peak: mib('VmHWM'), own: mib('RssAnon') };
   } catch {
     return null;
   }
@@ -46,6 +49,7 @@ export function treeUsage(root: number, except: readonly number[] = []): Omit<Pr
   return {
     cpu: tree.reduce((sum, { cpu }) => sum + cpu, 0),
     peak: tree.reduce((sum, { peak }) => sum + peak, 0),
+    own: tree.reduce((sum, { own }) => sum + own, 0),
   };
 }
 

@@ -9,7 +9,7 @@ export interface Sample {
   readonly cpu: Readonly<Record<string, number>>;
   /** Of `cpu`, what was spent before `startSeconds`; only of what the side started itself. */
   readonly startCpu: Readonly<Record<string, number>>;
-  /** MiB resident at most, by process; only of what the side started itself. */
+  /** MiB resident at most, by process; of PostgreSQL what its processes do not share, when it was done. */
   readonly peak: Readonly<Record<string, number>>;
   /** Of the slot, where there is one. */
   readonly wal: WalUse | null;

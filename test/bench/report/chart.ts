@@ -1,8 +1,8 @@
 import { type Check, type Verdict, verdictOf } from '../checks.ts';
 import { spread } from '../measure/sample.ts';
 
-const WIDTH = 860;
-const LEFT = 290;
+const WIDTH = 900;
+const LEFT = 320;
 const RIGHT = 80;
 const TOP = 64;
 const ROW = 34;
