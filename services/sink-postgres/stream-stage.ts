@@ -1,5 +1,5 @@
 import { openCodec } from '../../shared/envelope/codec.ts';
-import { emptyManifest } from '../../shared/envelope/fold.ts';
+import { emptyManifest, type TableRead } from '../../shared/envelope/fold.ts';
 import type { RecordOf } from '../../shared/envelope/manifest.ts';
 import { SluiceError } from '../../shared/errors.ts';
 import { quoteTable, type TableName, tableKey } from '../../shared/postgres/identifiers.ts';
@@ -91,12 +91,14 @@ async function freshHistory({ kafka, manifestTopic, signal }: StageContext, offs
   }
 }
 
-/** The read that each table was loaded from, by tableKey. */
-function readsOf(loads: ReadonlyMap<string, TableLoad>, { reads }: ManifestHistory): Map<string, RecordOf<'read'>> {
-  const found = new Map<string, RecordOf<'read'>>();
+/** The complete read that each table was loaded from, by tableKey; it need not be the newest. */
+function readsOf(loads: ReadonlyMap<string, TableLoad>, { state }: ManifestHistory): Map<string, TableRead> {
+  const found = new Map<string, TableRead>();
   for (const [key, { generation }] of loads) {
-    const read = generation === null ? undefined : reads.get(generation);
-    if (read) found.set(key, read);
+    if (generation === null) continue;
+    const newest = state.reads.get(key);
+    const read = newest?.generation === generation ? newest : state.replacedReads.get(generation);
+    if (read?.state === 'read') found.set(key, read);
   }
   return found;
 }
@@ -151,7 +153,7 @@ class ForeignKeys {
   readonly #due: Lsn;
   #open: boolean;
 
-  constructor(context: StageContext, reads: ReadonlyMap<string, RecordOf<'read'>>) {
+  constructor(context: StageContext, reads: ReadonlyMap<string, TableRead>) {
     this.#context = context;
     this.#due = [...reads.values()].reduce((due, { upTo }) => maxLsn(due, upTo), ZERO_LSN);
     this.#open = context.task.types.has('schema') && context.replicaRole;

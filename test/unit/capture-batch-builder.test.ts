@@ -87,7 +87,7 @@ function takeAll(builder: BatchBuilder, into: Batch[]): void {
 function folded(batches: readonly Batch[]): ManifestState {
   const state = emptyManifest();
   const header = { incarnation: 'i', epoch: 'e' };
-  const epoch = { kind: 'epoch', ...header, at: 0n, lsn: 0n } as unknown as ManifestRecord;
+  const epoch = { kind: 'epoch', ...header, at: 0n, lsn: 0n, tables: [] } as unknown as ManifestRecord;
   fold(state, 0n, epoch);
   for (const [i, batch] of batches.entries()) {
     const at = BigInt(i + 1);
