@@ -1,12 +1,12 @@
 import { openCodec } from '../../shared/envelope/codec.ts';
-import { emptyManifest, type TableRead } from '../../shared/envelope/fold.ts';
+import { emptyManifest } from '../../shared/envelope/fold.ts';
 import type { RecordOf } from '../../shared/envelope/manifest.ts';
 import { SluiceError } from '../../shared/errors.ts';
 import { quoteTable, type TableName, tableKey } from '../../shared/postgres/identifiers.ts';
 import { type Lsn, maxLsn, ZERO_LSN } from '../../shared/postgres/lsn.ts';
 import { RequestWatch } from './apply/request-watch.ts';
 import { applyStream } from './apply/stream.ts';
-import { type Concern, TableTargets } from './apply/table-targets.ts';
+import { type Concern, type TableRead, TableTargets } from './apply/table-targets.ts';
 import type { AppliedPosition } from './bookkeeping/position.ts';
 import { openWriter } from './bookkeeping/session.ts';
 import { readTableLoads, type TableLoad } from './bookkeeping/table-loads.ts';
@@ -98,7 +98,8 @@ function readsOf(loads: ReadonlyMap<string, TableLoad>, { state }: ManifestHisto
     if (generation === null) continue;
     const newest = state.reads.get(key);
     const read = newest?.generation === generation ? newest : state.replacedReads.get(generation);
-    if (read?.state === 'read') found.set(key, read);
+    if (read?.state !== 'read' || read.snapshot === null) continue;
+    found.set(key, { snapshot: read.snapshot, upTo: read.upTo });
   }
   return found;
 }
