@@ -5,6 +5,7 @@
 // The manifest says which records of the table topics count. This program holds what it read of the table topics
 // until the manifest lists it, and prints a transaction when all of it is listed. To go on after a restart, store the
 // offset of the manifest record in the same place, and in the same transaction, as what you make of the events.
+// Checkpoint records say nothing new: who reads from the beginning, as this program does, passes over them.
 import { randomUUID } from 'node:crypto';
 import { SchemaRegistry } from '@kafkajs/confluent-schema-registry';
 import avro from 'avsc';

@@ -8,8 +8,8 @@ import type { Lsn } from '../../shared/postgres/lsn.ts';
 import type { Logger } from '../../shared/service/logger.ts';
 import { slotName, type Task } from '../../shared/task/task.ts';
 import { needsTruncateLog } from '../../shared/task/truncate-log.ts';
-import { BatchEncoder } from './publish/batch-encoder.ts';
 import type { ManifestWriter } from './publish/manifest-writer.ts';
+import { TableLanes } from './publish/table-lanes.ts';
 import { Resources } from './resources.ts';
 import type { Keeper } from './snapshot/keeper.ts';
 import { readSource } from './snapshot-part.ts';
@@ -121,7 +121,7 @@ async function streamChanges(
     tables,
     shapeRule: shapeRule({ readsRows: task.types.has('full'), catalog, reads: writer.state.reads, typeNames }),
     producer: resources.add(await kafka.producer()),
-    encoder: await BatchEncoder.open({ codec, tables, maxMessageBytes: task.kafka.maxMessageBytes }),
+    lanes: await TableLanes.open({ codec, tables, maxMessageBytes: task.kafka.maxMessageBytes }),
     writer,
     truncatesLogged: needsTruncateLog(source.version),
     statusMilliseconds: await statusInterval(replication),

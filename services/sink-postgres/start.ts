@@ -71,9 +71,9 @@ async function firstStart(
   let waiting = false;
   while (!signal.aborted) {
     const history = (await exists()) ? await historyAt(options, 0n) : null;
-    if (history?.first) {
-      const { offset, record } = history.first;
-      const { incarnation, epoch } = record;
+    const { first = null, incarnation = null } = history?.state ?? {};
+    if (history && first && incarnation) {
+      const { offset, epoch } = first;
       const start = { batch: 0n, position: 0n, manifestOffset: offset, lsn: ZERO_LSN, commitTime: null } as const;
       const applied: AppliedPosition = { incarnation, clusterId, epoch, ...start };
       await createPosition(control, identity, applied);

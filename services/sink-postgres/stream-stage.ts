@@ -1,5 +1,5 @@
 import { openCodec } from '../../shared/envelope/codec.ts';
-import { emptyManifest } from '../../shared/envelope/fold.ts';
+import { emptyManifest, type TableRead } from '../../shared/envelope/fold.ts';
 import type { RecordOf } from '../../shared/envelope/manifest.ts';
 import { SluiceError } from '../../shared/errors.ts';
 import { quoteTable, type TableName, tableKey } from '../../shared/postgres/identifiers.ts';
@@ -17,7 +17,7 @@ import { type ManifestHistory, type ManifestItem, ManifestLog, readHistory } fro
 import { SegmentReader } from './consume/segment-reader.ts';
 import { announce, create, type StageContext } from './stages.ts';
 
-const READ_AHEAD_BYTES = 32 * 1024 * 1024;
+const READ_AHEAD_BYTES = 8 * 1024 * 1024;
 
 /** Applies the stream from where the applied position stands, until drained or finished. */
 export async function streamStage(context: StageContext, applied: AppliedPosition): Promise<void> {
@@ -59,7 +59,7 @@ export async function streamStage(context: StageContext, applied: AppliedPositio
   const requests = closing.add(await RequestWatch.open(control, destination.identity, bell), (opened) =>
     opened.close(),
   );
-  const concern: Concern = { takes, read: (table) => reads.get(tableKey(table))?.snapshot ?? null };
+  const concern: Concern = { takes, read: (table) => reads.get(tableKey(table)) ?? null };
   const foreignKeys = new ForeignKeys(context, reads);
   await announce(context, 'incremental data migration', '');
   await foreignKeys.createWhenDue(applied);
@@ -91,12 +91,14 @@ async function freshHistory({ kafka, manifestTopic, signal }: StageContext, offs
   }
 }
 
-/** The read that each table was loaded from, by tableKey. */
-function readsOf(loads: ReadonlyMap<string, TableLoad>, { reads }: ManifestHistory): Map<string, RecordOf<'read'>> {
-  const found = new Map<string, RecordOf<'read'>>();
+/** The complete read that each table was loaded from, by tableKey; it need not be the newest. */
+function readsOf(loads: ReadonlyMap<string, TableLoad>, { state }: ManifestHistory): Map<string, TableRead> {
+  const found = new Map<string, TableRead>();
   for (const [key, { generation }] of loads) {
-    const read = generation === null ? undefined : reads.get(generation);
-    if (read) found.set(key, read);
+    if (generation === null) continue;
+    const newest = state.reads.get(key);
+    const read = newest?.generation === generation ? newest : state.replacedReads.get(generation);
+    if (read?.state === 'read') found.set(key, read);
   }
   return found;
 }
@@ -151,7 +153,7 @@ class ForeignKeys {
   readonly #due: Lsn;
   #open: boolean;
 
-  constructor(context: StageContext, reads: ReadonlyMap<string, RecordOf<'read'>>) {
+  constructor(context: StageContext, reads: ReadonlyMap<string, TableRead>) {
     this.#context = context;
     this.#due = [...reads.values()].reduce((due, { upTo }) => maxLsn(due, upTo), ZERO_LSN);
     this.#open = context.task.types.has('schema') && context.replicaRole;

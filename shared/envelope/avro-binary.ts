@@ -1,34 +1,35 @@
+import { isUtf8 } from 'node:buffer';
+import { GrowingBytes } from '../kafka/growing-bytes.ts';
+
 /**
  * Avro's binary encoding of the types that the envelope uses.
  * @see https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
  */
 
-const FIRST_BYTES = 16 * 1024;
 /** Doubled by zigzag it must stay an exact integer. */
 const EXACT = 2 ** 52;
-const SHORT = 64;
+/** A native call costs more than a loop over so few bytes. */
+const SHORT = 128;
+const NOT_A_DIGIT = 0xff;
 
-/** From here on a buffer is given away instead of copied, and grows only as far as needed. */
-const LARGE_BYTES = 1024 * 1024;
+const digitOf = new Uint8Array(256).fill(NOT_A_DIGIT);
+for (const [value, digit] of [...'0123456789abcdef'].entries()) digitOf[digit.charCodeAt(0)] = value;
+for (const [value, digit] of [...'ABCDEF'].entries()) digitOf[digit.charCodeAt(0)] = 10 + value;
 
-/** Writes into one buffer that it keeps and lets grow; `finish` gives a copy, or the buffer itself where it is large. */
+/** Writes at the end of the bytes it was started with; they have all of it after `end`. */
 export class AvroWriter {
-  #buffer: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  #out: GrowingBytes = new GrowingBytes(0);
+  #buffer: Buffer = this.#out.buffer;
   #at = 0;
 
-  start(): void {
-    this.#at = 0;
+  start(out: GrowingBytes): void {
+    this.#out = out;
+    this.#buffer = out.buffer;
+    this.#at = out.at;
   }
 
-  finish(): Buffer {
-    if (this.#buffer.length > LARGE_BYTES) {
-      const given = this.#buffer.subarray(0, this.#at);
-      this.#buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
-      return given;
-    }
-    const bytes = Buffer.allocUnsafe(this.#at);
-    this.#buffer.copy(bytes, 0, 0, this.#at);
-    return bytes;
+  end(): void {
+    this.#out.at = this.#at;
   }
 
   byte(value: number): void {
@@ -55,15 +56,15 @@ export class AvroWriter {
     this.#buffer[this.#at++] = rest;
   }
 
-  /** long; of a value beyond 64 bits signed the lowest 64. */
-  long(value: bigint): void {
+  /** long; of a bigint beyond 64 bits signed the lowest 64. */
+  long(value: number | bigint): void {
     const number = Number(value);
     if (number > -EXACT && number < EXACT) {
       this.integer(number);
       return;
     }
     this.#reserve(10);
-    const signed = BigInt.asIntN(64, value);
+    const signed = BigInt.asIntN(64, BigInt(value));
     let rest = BigInt.asUintN(64, (signed << 1n) ^ (signed >> 63n));
     while (rest > 0x7fn) {
       this.#buffer[this.#at++] = Number(rest & 0x7fn) | 0x80;
@@ -78,7 +79,6 @@ export class AvroWriter {
   }
 
   string(value: string): void {
-    if (value.length < SHORT && this.#shortAscii(value)) return;
     const length = Buffer.byteLength(value);
     this.integer(length);
     this.#reserve(length);
@@ -92,45 +92,79 @@ export class AvroWriter {
 
   /** What is encoded already. */
   raw(value: Buffer): void {
-    this.#reserve(value.length);
-    this.#buffer.set(value, this.#at);
-    this.#at += value.length;
-  }
-
-  /** `\x` and hexadecimal digits, as bytes. @throws RangeError */
-  hexBytes(hex: string): void {
-    const length = (hex.length - 2) / 2;
-    this.integer(length);
+    const { length } = value;
     this.#reserve(length);
-    const written = this.#buffer.write(hex.slice(2), this.#at, 'hex');
-    if (!hex.startsWith('\\x') || written !== length) throw new RangeError('not a bytea in hex format');
+    const buffer = this.#buffer;
+    if (length < SHORT) for (let index = 0; index < length; index++) buffer[this.#at + index] = value[index]!;
+    else buffer.set(value, this.#at);
     this.#at += length;
   }
 
-  /** A native call costs more than a loop over so few characters. */
-  #shortAscii(value: string): boolean {
-    const { length } = value;
-    this.#reserve(length + 1);
+  /** What another writer wrote, a few bytes. */
+  written({ buffer, at }: GrowingBytes): void {
+    this.#reserve(at);
+    for (let index = 0; index < at; index++) this.#buffer[this.#at++] = buffer[index]!;
+  }
+
+  /** A string that is there as UTF-8. False: it is not valid. */
+  text(bytes: Buffer, start: number, end: number): boolean {
+    const length = end - start;
+    this.integer(length);
+    this.#reserve(length);
+    if (length >= SHORT) {
+      bytes.copy(this.#buffer, this.#at, start, end);
+      this.#at += length;
+      return isUtf8(bytes.subarray(start, end));
+    }
     const buffer = this.#buffer;
     let at = this.#at;
-    buffer[at++] = length * 2;
-    for (let index = 0; index < length; index++) {
-      const code = value.charCodeAt(index);
-      if (code > 0x7f) return false;
-      buffer[at++] = code;
+    let bits = 0;
+    for (let from = start; from < end; from++) {
+      const byte = bytes[from]!;
+      bits |= byte;
+      buffer[at++] = byte;
     }
     this.#at = at;
-    return true;
+    return bits < 0x80 || isUtf8(bytes.subarray(start, end));
+  }
+
+  /** `\x` and hexadecimal digits, as bytes. @throws RangeError */
+  hexBytes(bytes: Buffer, start: number, end: number): void {
+    const length = (end - start - 2) / 2;
+    if (!Number.isInteger(length) || length < 0 || bytes[start] !== 0x5c || bytes[start + 1] !== 0x78) throw notHex();
+    this.integer(length);
+    this.#reserve(length);
+    const buffer = this.#buffer;
+    let at = this.#at;
+    for (let from = start + 2; from < end; from += 2) {
+      const high = digitOf[bytes[from]!]!;
+      const low = digitOf[bytes[from + 1]!]!;
+      if (high === NOT_A_DIGIT || low === NOT_A_DIGIT) throw notHex();
+      buffer[at++] = (high << 4) | low;
+    }
+    this.#at = at;
   }
 
   #reserve(bytes: number): void {
-    const needed = this.#at + bytes;
-    if (needed <= this.#buffer.length) return;
-    const room = needed > LARGE_BYTES ? Math.ceil(needed * 1.1) : this.#buffer.length * 2;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, room));
-    this.#buffer.copy(larger, 0, 0, this.#at);
-    this.#buffer = larger;
+    if (this.#at + bytes <= this.#buffer.length) return;
+    this.#out.at = this.#at;
+    this.#out.reserve(bytes);
+    this.#buffer = this.#out.buffer;
   }
+}
+
+function notHex(): RangeError {
+  return new RangeError('not a bytea in hex format');
+}
+
+/** What `write` writes, as bytes of its own. */
+export function avroBytes(write: (writer: AvroWriter) => void): Buffer {
+  const out = new GrowingBytes(256);
+  const writer = new AvroWriter();
+  writer.start(out);
+  write(writer);
+  writer.end();
+  return Buffer.from(out.buffer.subarray(0, out.at));
 }
 
 /** Reads front to back. @throws RangeError past the end */
@@ -192,18 +226,22 @@ export class AvroReader {
   }
 
   string(): string {
-    const start = this.#sized();
+    const start = this.sized();
     return this.#buffer.toString('utf8', start, this.#at);
   }
 
   /** Bytes, as `\x` and hexadecimal digits. */
   hexBytes(): string {
-    const start = this.#sized();
+    const start = this.sized();
     return `\\x${this.#buffer.toString('hex', start, this.#at)}`;
   }
 
   skipSized(): void {
-    this.#sized();
+    this.sized();
+  }
+
+  skipVarint(): void {
+    while (this.byte() >= 0x80);
   }
 
   /** Passes over `known` if it stands here. */
@@ -220,7 +258,7 @@ export class AvroReader {
   }
 
   /** Length, then that many bytes: passes over them and says where they start. */
-  #sized(): number {
+  sized(): number {
     const length = this.integer();
     const start = this.#at;
     this.#at += length;

@@ -4,6 +4,7 @@ import { avroSchema, shapeOfSchema } from './avro-schema.ts';
 import type { EventOrigin, TableShape } from './change-event.ts';
 import { type DecodedEvent, EnvelopeDecoder } from './event-decoder.ts';
 import { EnvelopeEncoder, type EventEncoder, WIRE_HEADER_BYTES } from './event-encoder.ts';
+import { EventScanner } from './event-scanner.ts';
 import { openRegistry, type RegistryClient } from './registry-client.ts';
 
 export type { DecodedEvent, EventEncoder };
@@ -21,6 +22,8 @@ export interface EventCodec {
    * @throws SluiceError SEGMENT_BROKEN, REGISTRY_UNREACHABLE, REGISTRY_REFUSED
    */
   decode(value: Buffer): Promise<DecodedEvent> | DecodedEvent;
+  /** Reads events of one schema as far as they are needed: the schema of the value that starts at `at` of `bytes`. */
+  scanner(bytes: Buffer, at: number, end: number): Promise<EventScanner> | EventScanner;
 }
 
 /** `origin`: who writes; only a codec that encodes needs it. */
@@ -32,7 +35,7 @@ class RegistryCodec implements EventCodec {
   readonly #registry: RegistryClient;
   readonly #origin: EventOrigin | undefined;
   readonly #encoders = new Map<string, EventEncoder>();
-  readonly #decoders = new Map<number, EnvelopeDecoder>();
+  readonly #scanners = new Map<number, EventScanner>();
 
   constructor(registry: RegistryClient, origin: EventOrigin | undefined) {
     this.#registry = registry;
@@ -52,18 +55,24 @@ class RegistryCodec implements EventCodec {
   }
 
   decode(value: Buffer): Promise<DecodedEvent> | DecodedEvent {
-    if (value.length < WIRE_HEADER_BYTES || value[0] !== 0) {
-      throw new SluiceError('SEGMENT_BROKEN', 'a record of a table topic does not begin with a schema id');
-    }
-    const id = value.readUInt32BE(1);
-    const decoder = this.#decoders.get(id);
-    return decoder ? decoder.decode(value) : this.#decodeFirst(id, value);
+    const scanner = this.scanner(value, 0, value.length);
+    return scanner instanceof Promise
+      ? scanner.then(({ decoder }) => decoder.decode(value))
+      : scanner.decoder.decode(value);
   }
 
-  async #decodeFirst(id: number, value: Buffer): Promise<DecodedEvent> {
+  scanner(bytes: Buffer, at: number, end: number): Promise<EventScanner> | EventScanner {
+    if (end - at < WIRE_HEADER_BYTES || bytes[at] !== 0) {
+      throw new SluiceError('SEGMENT_BROKEN', 'a record of a table topic does not begin with a schema id');
+    }
+    const id = bytes.readUInt32BE(at + 1);
+    return this.#scanners.get(id) ?? this.#firstScanner(id);
+  }
+
+  async #firstScanner(id: number): Promise<EventScanner> {
     const shape = shapeOfSchema(await this.#registry.schema(id), id);
-    const decoder = this.#decoders.get(id) ?? new EnvelopeDecoder(shape);
-    this.#decoders.set(id, decoder);
-    return decoder.decode(value);
+    const scanner = this.#scanners.get(id) ?? new EventScanner(new EnvelopeDecoder(shape));
+    this.#scanners.set(id, scanner);
+    return scanner;
   }
 }

@@ -29,28 +29,33 @@ export function columnKind(typeOid: number): ColumnKind {
   return kinds.get(typeOid) ?? 'string';
 }
 
-/** @throws RangeError when the text is none that PostgreSQL writes for the type. */
-export function writeValue(writer: AvroWriter, kind: ColumnKind, text: string): void {
+/**
+ * The text that lies in `bytes` from `start` to `end`. False: it is not valid UTF-8.
+ * @throws RangeError when it is none that PostgreSQL writes for the type
+ */
+export function writeValue(writer: AvroWriter, kind: ColumnKind, bytes: Buffer, start: number, end: number): boolean {
   switch (kind) {
     case 'string':
-      writer.string(text);
-      break;
+      return writer.text(bytes, start, end);
     case 'int':
-      writer.integer(parseInteger(text));
-      break;
+      writer.integer(parseInteger(bytes, start, end));
+      return true;
     case 'long':
-      if (text.length <= SAFE_DIGITS) writer.integer(parseInteger(text));
-      else writer.long(parseLong(text));
-      break;
+      if (end - start <= SAFE_DIGITS) writer.integer(parseInteger(bytes, start, end));
+      else writer.long(parseLong(bytes.toString('latin1', start, end)));
+      return true;
     case 'double':
-      writer.double(parseDouble(text));
-      break;
-    case 'boolean':
-      if (text !== 't' && text !== 'f') throw new RangeError('not a boolean');
-      writer.boolean(text === 't');
-      break;
+      writer.double(parseDouble(bytes.toString('latin1', start, end)));
+      return true;
+    case 'boolean': {
+      const isTrue = bytes[start] === TRUE;
+      if (end - start !== 1 || !(isTrue || bytes[start] === FALSE)) throw new RangeError('not a boolean');
+      writer.boolean(isTrue);
+      return true;
+    }
     case 'bytes':
-      writer.hexBytes(text);
+      writer.hexBytes(bytes, start, end);
+      return true;
   }
 }
 
@@ -74,15 +79,21 @@ export function readValue(reader: AvroReader, kind: ColumnKind): string {
 /** Sign included: below 2^52. */
 const SAFE_DIGITS = 15;
 
-function parseInteger(text: string): number {
-  const negative = text.charCodeAt(0) === 0x2d;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+const TRUE = 0x74;
+const FALSE = 0x66;
+
+function parseInteger(bytes: Buffer, start: number, end: number): number {
+  const negative = bytes[start] === MINUS;
+  const first = negative ? start + 1 : start;
+  if (first >= end) throw new RangeError('not an integer');
   let value = 0;
-  for (let index = negative ? 1 : 0; index < text.length; index++) {
-    const digit = text.charCodeAt(index) - 0x30;
+  for (let at = first; at < end; at++) {
+    const digit = bytes[at]! - ZERO;
     if (digit < 0 || digit > 9) throw new RangeError('not an integer');
     value = value * 10 + digit;
   }
-  if (text.length === (negative ? 1 : 0)) throw new RangeError('not an integer');
   return negative ? -value : value;
 }
 

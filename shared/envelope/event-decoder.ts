@@ -20,7 +20,7 @@ export interface DecodedEvent {
 }
 
 /** What is the same for all events of an attempt, as encoded and as read. */
-interface Attempt {
+export interface Attempt {
   readonly bytes: Buffer;
   readonly timeline: number;
   readonly incarnation: string;
@@ -95,12 +95,7 @@ export class EnvelopeDecoder {
 
   #readAttempt(): Attempt {
     if (this.#attempt && reader.accept(this.#attempt.bytes)) return this.#attempt;
-    const start = reader.at;
-    for (let field = 0; field < LEADING_TEXTS; field++) reader.skipSized();
-    const timeline = reader.integer();
-    const incarnation = reader.string();
-    const epoch = reader.string();
-    this.#attempt = { bytes: reader.since(start), timeline, incarnation, epoch };
+    this.#attempt = readAttempt(reader);
     return this.#attempt;
   }
 
@@ -129,6 +124,16 @@ export class EnvelopeDecoder {
 
 /** version, connector, name, snapshot, db, schema, table */
 const LEADING_TEXTS = 7;
+
+export function readAttempt(reader: AvroReader): Attempt {
+  const start = reader.at;
+  for (let field = 0; field < LEADING_TEXTS; field++) reader.skipSized();
+  const timeline = reader.integer();
+  const incarnation = reader.string();
+  const epoch = reader.string();
+  return { bytes: reader.since(start), timeline, incarnation, epoch };
+}
+
 const NO_NAMES = new Set<string>();
 
 function readNames(): Set<string> {

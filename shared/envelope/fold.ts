@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import { SluiceError } from '../errors.ts';
 import { tableKey } from '../postgres/identifiers.ts';
 import { type Lsn, maxLsn, ZERO_LSN } from '../postgres/lsn.ts';
+import { checkpointOf } from './checkpoint.ts';
 import type { ManifestRecord, RecordOf, SnapshotIdentity } from './manifest.ts';
 
 /**
@@ -15,6 +17,8 @@ import type { ManifestRecord, RecordOf, SnapshotIdentity } from './manifest.ts';
  * of two batches with one number the first. An epoch record voids the parts of an open transaction:
  * their positions are used again, their batch numbers are not.
  * A record that counts by these rules and still does not follow from the ones before it is a broken manifest: stop.
+ * So is a checkpoint that holds another state than the records before it give, and a record that names another
+ * checkpoint than the newest one: who begins at a checkpoint and who comes from before it must agree.
  */
 
 export interface CompleteTransaction {
@@ -65,10 +69,24 @@ export interface ManifestState {
   slot: { readonly name: string; readonly consistentPoint: Lsn | null } | null;
   schema: RecordOf<'schema'> | null;
   stopped: RecordOf<'stopped'> | null;
+  /** The first record that counts. */
+  first: { readonly offset: bigint; readonly epoch: string } | null;
+  /** Source transactions that are complete. */
+  transactions: bigint;
+  /** Of the first of them, in microseconds since 1970. */
+  firstCommitTime: bigint | null;
+  /** Of tables that earlier epochs named and the newest does not. */
+  readonly earlierTopics: Set<string>;
   /** By tableKey. */
   readonly reads: Map<string, TableRead>;
+  /** Complete reads that a later reload replaced, by generation. */
+  readonly replacedReads: Map<bigint, TableRead>;
   /** By `topic/partition`. */
   readonly ends: Map<string, PartitionEnd>;
+  /** The newest checkpoint that counts, and its size. */
+  checkpoint: { readonly offset: bigint; readonly bytes: number } | null;
+  /** Bytes of the records after it, of those that do not count as well. */
+  bytesSince: number;
 }
 
 export type Verdict =
@@ -88,24 +106,46 @@ export function emptyManifest(): ManifestState {
     slot: null,
     schema: null,
     stopped: null,
+    first: null,
+    transactions: 0n,
+    firstCommitTime: null,
+    earlierTopics: new Set(),
     reads: new Map(),
+    replacedReads: new Map(),
     ends: new Map(),
+    checkpoint: null,
+    bytesSince: 0,
+  };
+}
+
+/** Its parts are immutable, its maps are not. */
+export function copyOf(state: ManifestState): ManifestState {
+  return {
+    ...state,
+    earlierTopics: new Set(state.earlierTopics),
+    reads: new Map(state.reads),
+    replacedReads: new Map(state.replacedReads),
+    ends: new Map(state.ends),
   };
 }
 
 /**
- * Takes the record at `offset` into `state` (in place) and says whether it counts.
+ * Takes the record at `offset`, of `bytes`, into `state` (in place) and says whether it counts.
  * Records are given in order of their offsets, each once.
  * @throws SluiceError MANIFEST_BROKEN when a record that counts contradicts the ones before it.
  */
-export function fold(state: ManifestState, offset: bigint, record: ManifestRecord): Verdict {
+export function fold(state: ManifestState, offset: bigint, record: ManifestRecord, bytes = 0): Verdict {
   if (offset < state.nextOffset) broken(offset, `it was read after offset ${state.nextOffset - 1n}`);
   state.nextOffset = offset + 1n;
+  state.bytesSince += bytes;
   const doubt = doubtOf(state, offset, record);
   if (doubt) return { counts: false, why: doubt };
   if (record.lsn < state.lsn) broken(offset, 'its LSN is below one that counted before');
+  checkNamedCheckpoint(state, offset, record);
   const voids = record.kind === 'epoch' && state.open !== null;
-  take(state, offset, record);
+  if (record.kind === 'checkpoint') takeCheckpoint(state, offset, { record, bytes });
+  else take(state, offset, record);
+  state.first ??= { offset, epoch: record.epoch };
   state.lsn = maxLsn(state.lsn, record.lsn);
   return { counts: true, voids };
 }
@@ -118,10 +158,28 @@ function doubtOf(state: ManifestState, offset: bigint, record: ManifestRecord) {
   return null;
 }
 
-function take(state: ManifestState, offset: bigint, record: ManifestRecord): void {
+/** A writer of before there were checkpoints names none. */
+function checkNamedCheckpoint(state: ManifestState, offset: bigint, { checkpoint }: ManifestRecord): void {
+  if (checkpoint === undefined || checkpoint === state.checkpoint?.offset) return;
+  broken(offset, `it names a checkpoint at ${checkpoint}, the newest is at ${state.checkpoint?.offset ?? 'none'}`);
+}
+
+function takeCheckpoint(
+  state: ManifestState,
+  offset: bigint,
+  { record, bytes }: { record: RecordOf<'checkpoint'>; bytes: number },
+): void {
+  const folded: Record<string, unknown> = checkpointOf(state);
+  const different = Object.keys(folded).find((key) => !isDeepStrictEqual(folded[key], record.state[key]));
+  if (different) broken(offset, `it holds another state (${different}) than the records before it give`);
+  state.checkpoint = { offset, bytes };
+  state.bytesSince = 0;
+}
+
+function take(state: ManifestState, offset: bigint, record: Exclude<ManifestRecord, { kind: 'checkpoint' }>): void {
   if (record.kind === 'epoch') takeEpoch(state, record);
   else if (record.kind === 'batch') takeBatch(state, offset, record);
-  else if (record.kind === 'reload') state.reads.set(tableKey(record.table), startedRead(offset, record));
+  else if (record.kind === 'reload') takeReload(state, offset, record);
   else if (record.kind === 'stopped') state.stopped = record;
   else if (record.kind === 'slot') state.slot = { name: record.slot, consistentPoint: record.consistentPoint };
   else if (record.kind === 'schema') {
@@ -133,6 +191,8 @@ function take(state: ManifestState, offset: bigint, record: ManifestRecord): voi
 }
 
 function takeEpoch(state: ManifestState, record: RecordOf<'epoch'>): void {
+  for (const { topic } of state.epoch?.tables ?? []) state.earlierTopics.add(topic);
+  for (const { topic } of record.tables) state.earlierTopics.delete(topic);
   state.incarnation = record.incarnation;
   state.epoch = record;
   state.stopped = null;
@@ -156,13 +216,18 @@ function takeBatch(state: ManifestState, offset: bigint, record: RecordOf<'batch
   if (record.complete) {
     const { commitLsn, endLsn, commitTime } = record.complete;
     state.complete = { position: record.last, commitLsn, endLsn, commitTime };
+    state.firstCommitTime ??= commitTime;
   }
+  state.transactions += BigInt(record.transactions);
 }
 
-function startedRead(offset: bigint, record: RecordOf<'reload'>): TableRead {
-  const { schema, name } = record.table;
+function takeReload(state: ManifestState, offset: bigint, { table, epoch }: RecordOf<'reload'>): void {
+  const key = tableKey(table);
+  const earlier = state.reads.get(key);
+  if (earlier?.state === 'read') state.replacedReads.set(earlier.generation, earlier);
+  const { schema, name } = table;
   const nothing = { chunks: 0, rows: 0n, snapshot: null, upTo: ZERO_LSN } as const;
-  return { schema, name, generation: offset, epoch: record.epoch, state: 'reading', ...nothing };
+  state.reads.set(key, { schema, name, generation: offset, epoch, state: 'reading', ...nothing });
 }
 
 function takeRead(state: ManifestState, offset: bigint, record: RecordOf<'chunks' | 'read' | 'dropped'>): void {

@@ -1,18 +1,19 @@
 import { z } from 'zod';
 import { SluiceError } from '../errors.ts';
 import { formatLsn, type Lsn, parseLsn } from '../postgres/lsn.ts';
+import { decodeFrequent, encodeFrequent } from './frequent-records.ts';
 
 /**
  * The records of `<task>.manifest`, one JSON object each. What counts of them is decided in fold.ts alone.
  * 64-bit numbers are decimal strings, LSNs PostgreSQL's text; in memory both are bigint.
  */
 
-const int64 = z.codec(z.string().regex(/^\d+$/), z.bigint(), {
+export const int64 = z.codec(z.string().regex(/^\d+$/), z.bigint(), {
   decode: (text) => BigInt(text),
   encode: (value) => value.toString(),
 });
 
-const lsn = z.codec(
+export const lsn = z.codec(
   z.string(),
   z.custom<Lsn>((value) => typeof value === 'bigint'),
   {
@@ -28,7 +29,7 @@ const lsn = z.codec(
   },
 );
 
-const tableName = z.object({ schema: z.string(), name: z.string() });
+export const tableName = z.object({ schema: z.string(), name: z.string() });
 
 /** `count` records of one topic-partition from `offset` on, without a gap; crc32c over key and value bytes of each in order. */
 const segment = z.object({
@@ -47,6 +48,8 @@ const header = {
   at: int64,
   /** All that commits below it is in this record or before. */
   lsn,
+  /** Offset of the newest checkpoint before this record; absent before the first, and from writers that made none. */
+  checkpoint: int64.optional(),
 };
 
 /** Visibility of an ordinary snapshot, as pg_current_snapshot() gives it; transaction ids with their wrap-around epoch. */
@@ -57,46 +60,65 @@ export const snapshotIdentity = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ordinary'), visibility }),
 ]);
 
-export const manifestRecord = z.discriminatedUnion('kind', [
-  z.object({
-    kind: z.literal('epoch'),
-    ...header,
-    task: z.string(),
-    definition: z.object({
-      hash: z.string(),
-      /** Migration types that the task runs. */
-      types: z.array(z.enum(['schema', 'full', 'incremental'])),
-    }),
-    source: z.object({
-      systemIdentifier: z.string(),
-      timeline: z.number().int(),
-      database: z.string(),
-      serverVersion: z.number().int(),
-    }),
-    slot: z.string(),
-    publication: z.string(),
-    /** pgoutput options of START_REPLICATION. */
-    options: z.record(z.string(), z.string()),
-    /** Selected tables (leaves of partitioned ones), each with its topic. */
-    tables: z.array(
-      tableName.extend({
-        oid: z.number(),
-        topic: z.string(),
-        partitions: z.number().int(),
-        /** Digest of columns, types, key and replica identity, for capture to see that they are still the same. */
-        shape: z.string(),
-        /** The same without the types. */
-        names: z.string().optional(),
-        /** Types of columns changed since the schema was published, before the table was read. */
-        reshaped: z.boolean().optional(),
-      }),
-    ),
-    /** Replica identities as they were before Sluice changed them, for release to put back. */
-    replicaIdentities: z.array(tableName.extend({ was: z.enum(['d', 'n', 'i', 'f']), index: z.string().nullable() })),
-    startedAt: z.string(),
-    host: z.string(),
-    pid: z.number().int(),
+export const epochRecord = z.object({
+  kind: z.literal('epoch'),
+  ...header,
+  task: z.string(),
+  definition: z.object({
+    hash: z.string(),
+    /** Migration types that the task runs. */
+    types: z.array(z.enum(['schema', 'full', 'incremental'])),
   }),
+  source: z.object({
+    systemIdentifier: z.string(),
+    timeline: z.number().int(),
+    database: z.string(),
+    serverVersion: z.number().int(),
+  }),
+  slot: z.string(),
+  publication: z.string(),
+  /** pgoutput options of START_REPLICATION. */
+  options: z.record(z.string(), z.string()),
+  /** Selected tables (leaves of partitioned ones), each with its topic. */
+  tables: z.array(
+    tableName.extend({
+      oid: z.number(),
+      topic: z.string(),
+      partitions: z.number().int(),
+      /** Digest of columns, types, key and replica identity, for capture to see that they are still the same. */
+      shape: z.string(),
+      /** The same without the types. */
+      names: z.string().optional(),
+      /** Types of columns changed since the schema was published, before the table was read. */
+      reshaped: z.boolean().optional(),
+    }),
+  ),
+  /** Replica identities as they were before Sluice changed them, for release to put back. */
+  replicaIdentities: z.array(tableName.extend({ was: z.enum(['d', 'n', 'i', 'f']), index: z.string().nullable() })),
+  startedAt: z.string(),
+  host: z.string(),
+  pid: z.number().int(),
+});
+
+/** Schema objects as read for the task's start, on `<task>.schema-changes`. */
+export const schemaRecord = z.object({
+  kind: z.literal('schema'),
+  ...header,
+  objects: z.number().int(),
+  segments: z.array(segment),
+});
+
+/** Capture stopped for a reason that needs an operator; information for status, it changes nothing. */
+export const stoppedRecord = z.object({
+  kind: z.literal('stopped'),
+  ...header,
+  code: z.string(),
+  message: z.string(),
+  remedy: z.string(),
+});
+
+export const manifestRecord = z.discriminatedUnion('kind', [
+  epochRecord,
   /** Without a consistent point: about to be created. With it: created. */
   z.object({ kind: z.literal('slot'), ...header, slot: z.string(), consistentPoint: lsn.nullable() }),
   /**
@@ -119,8 +141,7 @@ export const manifestRecord = z.discriminatedUnion('kind', [
     segments: z.array(segment),
   }),
   z.object({ kind: z.literal('heartbeat'), ...header }),
-  /** Schema objects as read for the task's start, on `<task>.schema-changes`. */
-  z.object({ kind: z.literal('schema'), ...header, objects: z.number().int(), segments: z.array(segment) }),
+  schemaRecord,
   /** A read of a table begins; its offset is the generation. Voids what was read of the table before. */
   z.object({
     kind: z.literal('reload'),
@@ -152,8 +173,9 @@ export const manifestRecord = z.discriminatedUnion('kind', [
   }),
   /** The table was dropped at the source while it was read. */
   z.object({ kind: z.literal('dropped'), ...header, table: tableName, generation: int64 }),
-  /** Capture stopped for a reason that needs an operator; information for status, it changes nothing. */
-  z.object({ kind: z.literal('stopped'), ...header, code: z.string(), message: z.string(), remedy: z.string() }),
+  stoppedRecord,
+  /** All that counts before it, folded (checkpoint.ts): a reader may begin here. `checkpoint` names the one before it. */
+  z.object({ kind: z.literal('checkpoint'), ...header, state: z.record(z.string(), z.unknown()) }),
 ]);
 
 export type ManifestRecord = z.output<typeof manifestRecord>;
@@ -164,13 +186,15 @@ export type SnapshotIdentity = z.output<typeof snapshotIdentity>;
 export type Visibility = z.output<typeof visibility>;
 
 export function encodeManifestRecord(record: ManifestRecord): Buffer {
-  return Buffer.from(JSON.stringify(z.encode(manifestRecord, record)));
+  const text = record.kind === 'batch' || record.kind === 'heartbeat' ? encodeFrequent(record) : null;
+  return Buffer.from(text ?? JSON.stringify(z.encode(manifestRecord, record)));
 }
 
 /** @throws SluiceError MANIFEST_BROKEN when the bytes are not a record of this form. */
 export function decodeManifestRecord(value: Buffer | null, offset: bigint): ManifestRecord {
   try {
-    return z.decode(manifestRecord, JSON.parse((value ?? '').toString()) as z.input<typeof manifestRecord>);
+    const parsed: unknown = JSON.parse((value ?? '').toString());
+    return decodeFrequent(parsed) ?? z.decode(manifestRecord, parsed as z.input<typeof manifestRecord>);
   } catch (cause) {
     throw new SluiceError('MANIFEST_BROKEN', `the manifest record at offset ${offset} cannot be read`, {
       context: { offset },

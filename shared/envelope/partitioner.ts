@@ -2,9 +2,9 @@
  * The partition of a row: that of the default partitioner of Kafka's own clients (murmur2 of the key's bytes), so that
  * other producers and consumers agree. Without a key all rows of a table stay in order in partition 0.
  */
-export function partitionOf(key: string | null, partitions: number): number {
+export function partitionOf(key: Uint8Array | null, partitions: number): number {
   if (key === null || partitions === 1) return 0;
-  return (murmur2(Buffer.from(key)) & 0x7fff_ffff) % partitions;
+  return (murmur2(key) & 0x7fff_ffff) % partitions;
 }
 
 const SEED = 0x9747b28c;

@@ -16,9 +16,10 @@ export function readRecord(state: ManifestState, offset: bigint, value: Buffer |
   const record = decoded(state, offset, value);
   if (!record) {
     state.nextOffset = offset + 1n;
+    state.bytesSince += value?.length ?? 0;
     return null;
   }
-  const verdict = fold(state, offset, record);
+  const verdict = fold(state, offset, record, value?.length);
   return verdict.counts ? { record, voids: verdict.voids } : null;
 }
 
@@ -28,6 +29,19 @@ export function readRecord(state: ManifestState, offset: bigint, value: Buffer |
  */
 export function namesItsPlace(offset: bigint, value: Buffer | null): boolean {
   return headerOf(value)?.at === offset.toString();
+}
+
+/** The checkpoint that a record at `offset` names as the newest before it, if it stands where it says. */
+export function namedCheckpoint(offset: bigint, value: Buffer | null): NamedCheckpoint | null {
+  const header = headerOf(value);
+  if (header?.at !== offset.toString() || typeof header.checkpoint !== 'string') return null;
+  if (!/^\d+$/.test(header.checkpoint) || BigInt(header.checkpoint) >= offset) return null;
+  return { offset: BigInt(header.checkpoint), incarnation: header.incarnation };
+}
+
+export interface NamedCheckpoint {
+  readonly offset: bigint;
+  readonly incarnation: unknown;
 }
 
 function decoded(state: ManifestState, offset: bigint, value: Buffer | null): ManifestRecord | null {
@@ -50,6 +64,7 @@ interface Header {
   readonly incarnation?: unknown;
   readonly epoch?: unknown;
   readonly at?: unknown;
+  readonly checkpoint?: unknown;
 }
 
 function headerOf(value: Buffer | null): Header | null {

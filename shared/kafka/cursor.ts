@@ -1,12 +1,12 @@
-import { SluiceError } from '../errors.ts';
-import type { FetchedRecord, FetchRange, TopicPartition } from './interfaces.ts';
-import { batchAt, decodeBatch } from './record-batch.ts';
+import type { FetchRange, TopicPartition } from './interfaces.ts';
+import { type RangeRecords, recordsGone } from './range-records.ts';
+import { batchAt } from './record-batch.ts';
 
 /** How far the wanted ranges of one topic-partition are read, one range after the other. */
 export class PartitionCursor implements TopicPartition {
   readonly topic: string;
   readonly partition: number;
-  readonly #ranges: { readonly range: FetchRange; readonly records: FetchedRecord[] }[] = [];
+  readonly #ranges: { readonly range: FetchRange; readonly records: RangeRecords }[] = [];
   #current = 0;
   /** How often an answer brought nothing although more was there than was asked for. */
   starved = 0;
@@ -16,12 +16,10 @@ export class PartitionCursor implements TopicPartition {
     this.partition = partition;
   }
 
-  /** The records will be in the array given back once `done`. */
-  add(range: FetchRange): FetchedRecord[] {
-    const records: FetchedRecord[] = [];
+  /** All of the range will be in `records` once `done`. */
+  add(range: FetchRange, records: RangeRecords): void {
     this.#ranges.push({ range, records });
     if (range.count === 0) this.#skipComplete();
-    return records;
   }
 
   get done(): boolean {
@@ -31,7 +29,7 @@ export class PartitionCursor implements TopicPartition {
   /** Offset of the next record wanted; 0 when done. */
   get wanted(): bigint {
     const current = this.#ranges[this.#current];
-    return current ? current.range.offset + BigInt(current.records.length) : 0n;
+    return current ? current.range.offset + BigInt(current.records.count) : 0n;
   }
 
   /** Records wanted from `wanted` on without a gap, over following ranges that continue it. */
@@ -39,8 +37,8 @@ export class PartitionCursor implements TopicPartition {
     let remaining = 0;
     let end = this.wanted;
     for (const { range, records } of this.#ranges.slice(this.#current)) {
-      if (range.offset + BigInt(records.length) !== end) break;
-      remaining += range.count - records.length;
+      if (range.offset + BigInt(records.count) !== end) break;
+      remaining += range.count - records.count;
       end = range.offset + BigInt(range.count);
     }
     return remaining;
@@ -72,41 +70,30 @@ export class PartitionCursor implements TopicPartition {
     const { range, records } = this.#ranges[this.#current]!;
     const until = range.offset + BigInt(range.count);
     const { topic, partition, wanted: from } = this;
-    const found = decodeBatch(log, at, { topic, partition, from, until });
-    for (const record of found) {
-      if (record.offset !== this.wanted) throw recordsGone(this, this.wanted, record.offset);
-      records.push(record);
-    }
-    const next = this.wanted;
+    const taken = records.take(log, at, { topic, partition, from, until });
     this.#skipComplete();
-    return found.length === 0 ? null : next;
+    return taken === 0 ? null : from + BigInt(taken);
   }
 
   #skipComplete(): void {
     for (;;) {
       const current = this.#ranges[this.#current];
-      if (!current || current.records.length < current.range.count) return;
+      if (!current || current.records.count < current.range.count) return;
       this.#current += 1;
     }
   }
 }
 
-/** One cursor for each topic-partition, and the arrays that its ranges fill, in the order of `ranges`. */
-export function cursorsOf(ranges: readonly FetchRange[]) {
+/** One cursor for each topic-partition, and what its ranges are taken into, in the order of `ranges`. */
+export function cursorsOf<R extends RangeRecords>(ranges: readonly FetchRange[], empty: () => R) {
   const cursors = new Map<string, PartitionCursor>();
   const results = ranges.map((range) => {
     const key = `${range.topic}/${range.partition}`;
     const cursor = cursors.get(key) ?? new PartitionCursor(range);
     cursors.set(key, cursor);
-    return cursor.add(range);
+    const records = empty();
+    cursor.add(range, records);
+    return records;
   });
   return { cursors: [...cursors.values()], results };
-}
-
-export function recordsGone({ topic, partition }: TopicPartition, offset: bigint, first: bigint): SluiceError {
-  return new SluiceError(
-    'KAFKA_RECORDS_GONE',
-    `${topic}/${partition} no longer holds offset ${offset}; what follows begins at ${first}`,
-    { context: { topic, partition, offset, first } },
-  );
 }

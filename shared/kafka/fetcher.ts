@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
-import { cursorsOf, type PartitionCursor, recordsGone } from './cursor.ts';
+import { cursorsOf, type PartitionCursor } from './cursor.ts';
 import { codeFailure, isLeaderCode, KafkaCode, kafkaFailure } from './failure.ts';
 import type { FetchedRecord, Fetcher, FetchRange, TopicPartition, Watermarks } from './interfaces.ts';
 import { Patience } from './patience.ts';
@@ -14,13 +14,18 @@ import {
   LATEST,
   listOffsetsExchange,
 } from './protocol.ts';
+import { type RangeRecords, RecordList, recordsGone } from './range-records.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { batchAt, decodeBatch } from './record-batch.ts';
+import { type RecordPage, RecordPages } from './record-pages.ts';
 
-const ANSWER_BYTES = 16 * 1024 * 1024;
-const READ_AHEAD_BYTES = 32 * 1024 * 1024;
+/** What a reader has in memory is a small multiple of these. A record larger than an answer comes whole all the same. */
+const ANSWER_BYTES = 4 * 1024 * 1024;
+const READ_AHEAD_BYTES = 8 * 1024 * 1024;
 const LEAST_BYTES = 64 * 1024;
-const MOST_BYTES = 8 * 1024 * 1024;
+const MOST_BYTES = ANSWER_BYTES;
+/** Where an answer did not come, or brought nothing: a large record needs time, which is given by what is asked for. */
+const MOST_STARVED_BYTES = 16 * 1024 * 1024;
 const WAIT_MILLISECONDS = 500;
 const PAUSE_MILLISECONDS = 100;
 /** Brokers and leaders come back within it, or it is an error. */
@@ -28,6 +33,8 @@ const RETRY_MILLISECONDS = 60_000;
 /** A topic that a broker does not know yet, or an end of log that it does not know yet. */
 const UNKNOWN_MILLISECONDS = 10_000;
 const TYPICAL_RECORD_BYTES = 512;
+/** Records are not all of one size; what comes beyond those wanted is kept for the next call. */
+const MARGIN = 1.1;
 
 interface Asked extends TopicPartition {
   readonly offset: bigint;
@@ -46,7 +53,17 @@ export class DirectFetcher implements Fetcher {
   }
 
   async ranges(ranges: readonly FetchRange[], signal: AbortSignal): Promise<FetchedRecord[][]> {
-    const { cursors, results } = cursorsOf(ranges);
+    const read = await this.#read(ranges, () => new RecordList(), signal);
+    return read.map(({ records }) => records);
+  }
+
+  async pages(ranges: readonly FetchRange[], signal: AbortSignal): Promise<RecordPage[][]> {
+    const read = await this.#read(ranges, () => new RecordPages(), signal);
+    return read.map(({ pages }) => pages);
+  }
+
+  async #read<R extends RangeRecords>(ranges: readonly FetchRange[], empty: () => R, signal: AbortSignal) {
+    const { cursors, results } = cursorsOf(ranges, empty);
     for (const cursor of cursors) if (!cursor.done) this.#ahead.serve(cursor);
     const patience = new Patience();
     for (;;) {
@@ -90,7 +107,8 @@ export class DirectFetcher implements Fetcher {
       return { topic, partition, offset: wanted, maxBytes: this.#bytesToAsk(cursor), cursor };
     });
     const bytes = asked.reduce((sum, { maxBytes }) => sum + maxBytes, 0);
-    const limits = { maxWaitMs: WAIT_MILLISECONDS, maxBytes: Math.min(bytes, ANSWER_BYTES) };
+    const most = pending.some(({ starved }) => starved > 0) ? MOST_STARVED_BYTES : ANSWER_BYTES;
+    const limits = { maxWaitMs: WAIT_MILLISECONDS, maxBytes: Math.min(bytes, most) };
     const answers = await this.#ask(asked, limits, patience);
     // A record larger than what was asked for comes whole, and may need more time than was given for that.
     if (answers.length === 0) for (const cursor of pending) cursor.starved += 1;
@@ -114,9 +132,9 @@ export class DirectFetcher implements Fetcher {
   }
 
   #bytesToAsk(cursor: PartitionCursor): number {
-    const expected = cursor.remaining * (this.#recordBytes.get(cursor.topic) ?? TYPICAL_RECORD_BYTES) * 1.25;
+    const expected = cursor.remaining * (this.#recordBytes.get(cursor.topic) ?? TYPICAL_RECORD_BYTES) * MARGIN;
     const asked = Math.min(Math.max(expected, LEAST_BYTES), MOST_BYTES);
-    return Math.min(Math.ceil(asked) * 4 ** Math.min(cursor.starved, 8), ANSWER_BYTES);
+    return Math.min(Math.ceil(asked) * 4 ** Math.min(cursor.starved, 8), MOST_STARVED_BYTES);
   }
 
   /** One request to each leader; what cannot be asked now is left out, and asked again by the caller. */
@@ -142,10 +160,11 @@ export class DirectFetcher implements Fetcher {
       const { code, topics } = await this.#cluster.exchange(leader, fetchExchange(request, limits));
       if (code !== 0) throw codeFailure(code, 'fetching', 'KAFKA_FETCH_FAILED');
       patience.progress(brokerName(leader));
+      const byName = new Map(asked.map((each) => [nameOf(each), each]));
       return topics.flatMap(({ topic, partitions }) =>
         partitions.flatMap((answer) => {
           this.#learn(topic, answer.records);
-          const found = asked.find((each) => each.topic === topic && each.partition === answer.partition);
+          const found = byName.get(nameOf({ topic, partition: answer.partition }));
           return found ? [{ asked: found, answer }] : [];
         }),
       );

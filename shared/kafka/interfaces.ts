@@ -1,3 +1,5 @@
+import type { RecordPage } from './record-pages.ts';
+
 /**
  * What Sluice needs of Kafka. Everything else of it stays behind shared/kafka, the only importer of kafkajs.
  */
@@ -13,6 +15,21 @@ export interface OutgoingRecord {
   readonly key: Buffer | string | null;
   readonly value: Buffer;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A record batch, and what the manifest says of its records. */
+export interface SealedBatch {
+  readonly batch: Buffer;
+  readonly count: number;
+  /** Of keys and values. */
+  readonly bytes: number;
+  /** Of the segment, through this batch. */
+  readonly crc32c: number;
+}
+
+/** Record batches that one topic-partition is to get, in order. */
+export interface SealedSegment extends TopicPartition {
+  readonly batches: readonly SealedBatch[];
 }
 
 /** Records of one topic-partition that one send wrote: `count` consecutive offsets from `offset`. */
@@ -36,6 +53,8 @@ export interface Producer {
    *   after any of them nothing is known of what was written, and the producer is to be closed.
    */
   send(records: readonly OutgoingRecord[], floors: FloorLookup): Promise<Written[]>;
+  /** The same for records that are in record batches already, no topic-partition twice; it keeps none of them. */
+  sendSealed(segments: readonly SealedSegment[], floors: FloorLookup): Promise<Written[]>;
   close(): Promise<void>;
 }
 
@@ -73,6 +92,8 @@ export interface Fetcher {
    * @throws SluiceError KAFKA_RECORDS_GONE, KAFKA_TOPIC_MISSING, SEGMENT_BROKEN, KAFKA_FETCH_FAILED, KAFKA_UNREACHABLE
    */
   ranges(ranges: readonly FetchRange[], signal: AbortSignal): Promise<FetchedRecord[][]>;
+  /** As `ranges`, for readers of very many records. */
+  pages(ranges: readonly FetchRange[], signal: AbortSignal): Promise<RecordPage[][]>;
   /**
    * What stands from `offset` on, at most about `maxBytes`; waits up to `maxWaitMs` for the first record; may be empty.
    */

@@ -3,7 +3,15 @@ import { checkAnswers, type SentBatch } from './answers.ts';
 import type { Cluster } from './cluster.ts';
 import { compressBatch } from './compression.ts';
 import { codeFailure, kafkaFailure } from './failure.ts';
-import type { FloorLookup, OutgoingRecord, Producer, TopicPartition, Written } from './interfaces.ts';
+import type {
+  FloorLookup,
+  OutgoingRecord,
+  Producer,
+  SealedBatch,
+  SealedSegment,
+  TopicPartition,
+  Written,
+} from './interfaces.ts';
 import { batchRounds, groupBySize, type OutgoingBatch } from './outgoing.ts';
 import { byTopic, type OfTopic, type ProduceAnswer, produceExchange } from './protocol.ts';
 import { encodeRecordBatch } from './record-batch.ts';
@@ -33,12 +41,27 @@ export class DirectProducer implements Producer {
     this.#requests = new RequestLimit(cluster);
   }
 
-  async send(records: readonly OutgoingRecord[], floors: FloorLookup): Promise<Written[]> {
+  send(records: readonly OutgoingRecord[], floors: FloorLookup): Promise<Written[]> {
+    const targetBytes = Math.min(BATCH_BYTES, this.#maxBytes);
+    return this.#sendOnce(() => batchRounds(records, { targetBytes, maxBytes: this.#maxBytes }).map(asSent), floors);
+  }
+
+  sendSealed(segments: readonly SealedSegment[], floors: FloorLookup): Promise<Written[]> {
+    return this.#sendOnce(() => sealedRounds(segments), floors);
+  }
+
+  async close(): Promise<void> {
+    this.#state = 'ended';
+    await this.#cluster.close();
+  }
+
+  /** A topic-partition stands once in a round. */
+  async #sendOnce(roundsOf: () => SealableBatch[][], floors: FloorLookup): Promise<Written[]> {
     if (this.#state === 'sending') throw new SluiceError('INTERNAL', 'two sends at once would reorder records');
     if (this.#state === 'ended') throw new SluiceError('KAFKA_PRODUCE_FAILED', 'this producer has ended');
     this.#state = 'sending';
     try {
-      const written = await this.#send(records, floors);
+      const written = await this.#send(roundsOf(), floors);
       this.#state = 'ready';
       return written;
     } catch (error) {
@@ -47,16 +70,7 @@ export class DirectProducer implements Producer {
     }
   }
 
-  async close(): Promise<void> {
-    this.#state = 'ended';
-    await this.#cluster.close();
-  }
-
-  async #send(records: readonly OutgoingRecord[], floors: FloorLookup): Promise<Written[]> {
-    const rounds = batchRounds(records, {
-      targetBytes: Math.min(BATCH_BYTES, this.#maxBytes),
-      maxBytes: this.#maxBytes,
-    });
+  async #send(rounds: readonly SealableBatch[][], floors: FloorLookup): Promise<Written[]> {
     await this.#awaitLeaders(rounds[0] ?? []);
     const written = new Map<string, Written>();
     for (const round of rounds) {
@@ -68,7 +82,7 @@ export class DirectProducer implements Producer {
   }
 
   /** Brokers at once, the requests to one broker one after the other. */
-  async #sendRound(round: readonly OutgoingBatch[], state: SendState): Promise<Written[]> {
+  async #sendRound(round: readonly SealableBatch[], state: SendState): Promise<Written[]> {
     const byLeader = groupBy(round, (batch) => this.#cluster.leader(batch));
     const sends = [...byLeader].map(([leader, batches]) => this.#sendToBroker(leader, batches, state));
     // All are waited for: nothing of this send may be under way when it ends.
@@ -78,24 +92,26 @@ export class DirectProducer implements Producer {
     return settled.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
   }
 
-  async #sendToBroker(leader: number, batches: readonly OutgoingBatch[], state: SendState): Promise<Written[]> {
+  async #sendToBroker(leader: number, batches: readonly SealableBatch[], state: SendState): Promise<Written[]> {
     const answered: Written[] = [];
     for (const group of groupBySize(batches, REQUEST_BYTES)) {
-      const sent: SentBatch[] = group.map((batch) => {
-        const { topic, partition, records, bytes } = batch;
-        const crc = segmentCrc(records, state.written.get(partitionName(batch))?.crc32c);
-        return { topic, partition, count: records.length, crc32c: crc, bytes };
-      });
-      answered.push(...checkAnswers(sent, await this.#produce(leader, group), state.floors));
+      const sealed = group.map((batch) => ({
+        ...batch,
+        ...batch.seal(state.written.get(partitionName(batch))?.crc32c ?? 0),
+      }));
+      answered.push(...checkAnswers(sealed.map(sentBatch), await this.#produce(leader, sealed), state.floors));
     }
     return answered;
   }
 
-  async #produce(leader: number, batches: readonly OutgoingBatch[]): Promise<readonly OfTopic<ProduceAnswer>[]> {
-    const encoded = await Promise.all(batches.map(encodeBatch));
-    await this.#requests.check(leader, encoded);
+  async #produce(
+    leader: number,
+    batches: readonly (TopicPartition & SealedBatch)[],
+  ): Promise<readonly OfTopic<ProduceAnswer>[]> {
+    const compressed = await Promise.all(batches.map(compressLarge));
+    await this.#requests.check(leader, compressed);
     const topics = byTopic(
-      encoded,
+      compressed,
       ({ topic }) => topic,
       ({ partition, batch }) => ({ partition, batch }),
     );
@@ -113,9 +129,43 @@ export class DirectProducer implements Producer {
   }
 }
 
-async function encodeBatch({ topic, partition, records, size }: OutgoingBatch) {
-  const batch = encodeRecordBatch(records, BigInt(Date.now()));
-  return { topic, partition, batch: size > COMPRESSED_ABOVE ? await compressBatch(batch) : batch };
+/** A batch that is sealed when its turn comes, so that not all of a large send stands in memory twice. */
+interface SealableBatch extends TopicPartition {
+  /** Upper bound of the sealed batch. */
+  readonly size: number;
+  /** `before`: checksum of what the same send wrote to the topic-partition already. */
+  readonly seal: (before: number) => SealedBatch;
+}
+
+function asSent(round: readonly OutgoingBatch[]): SealableBatch[] {
+  return round.map(({ topic, partition, records, bytes, size }) => ({
+    topic,
+    partition,
+    size,
+    seal: (before) => {
+      const batch = encodeRecordBatch(records, BigInt(Date.now()));
+      return { batch, count: records.length, bytes, crc32c: segmentCrc(records, before) };
+    },
+  }));
+}
+
+function sealedRounds(segments: readonly SealedSegment[]): SealableBatch[][] {
+  const rounds: SealableBatch[][] = [];
+  for (const { topic, partition, batches } of segments) {
+    for (const [round, sealed] of batches.entries()) {
+      rounds[round] ??= [];
+      rounds[round].push({ topic, partition, size: sealed.batch.length, seal: () => sealed });
+    }
+  }
+  return rounds;
+}
+
+function sentBatch({ topic, partition, count, crc32c, bytes }: TopicPartition & SealedBatch): SentBatch {
+  return { topic, partition, count, crc32c, bytes };
+}
+
+async function compressLarge({ topic, partition, batch }: TopicPartition & SealedBatch) {
+  return { topic, partition, batch: batch.length > COMPRESSED_ABOVE ? await compressBatch(batch) : batch };
 }
 
 interface SendState {

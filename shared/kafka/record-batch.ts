@@ -17,6 +17,7 @@ const ATTRIBUTES_AT = 21;
 const LAST_OFFSET_DELTA_AT = 23;
 const BASE_TIMESTAMP_AT = 27;
 const MAX_TIMESTAMP_AT = 35;
+const PRODUCER_AT = 43;
 const RECORD_COUNT_AT = 57;
 const MAGIC_AT = 16;
 const MAGIC = 2;
@@ -49,22 +50,25 @@ export function encodeRecordBatch(records: readonly RecordContent[], timestamp: 
   const sizes = records.map(bodySize);
   const total = sizes.reduce((sum, size) => sum + varintSize(size) + size, HEADER_BYTES);
   const writer = new WireWriter(total);
-  writer.int64(0n);
-  writer.int32(total - LENGTH_END);
-  writer.int32(-1);
-  writer.int8(MAGIC);
-  writer.int32(0);
-  writer.int16(0);
-  writer.int32(records.length - 1);
-  writer.int64(timestamp);
-  writer.int64(timestamp);
-  writer.int64(-1n);
-  writer.int16(-1);
-  writer.int32(-1);
-  writer.int32(records.length);
+  writer.at = HEADER_BYTES;
   for (let index = 0; index < records.length; index++) writeRecord(writer, records[index]!, index, sizes[index]!);
-  writer.uint32At(crc32c(writer.buffer.subarray(ATTRIBUTES_AT)), CRC_AT);
+  sealBatch(writer.buffer, records.length, timestamp);
   return writer.buffer;
+}
+
+/** Completes a batch whose records stand behind the room for its header. */
+export function sealBatch(batch: Buffer, count: number, timestamp: bigint): void {
+  batch.fill(0, 0, HEADER_BYTES);
+  batch.writeInt32BE(batch.length - LENGTH_END, LENGTH_END - 4);
+  batch.writeInt32BE(-1, LENGTH_END);
+  batch[MAGIC_AT] = MAGIC;
+  batch.writeInt32BE(count - 1, LAST_OFFSET_DELTA_AT);
+  batch.writeBigInt64BE(timestamp, BASE_TIMESTAMP_AT);
+  batch.writeBigInt64BE(timestamp, MAX_TIMESTAMP_AT);
+  // No producer: id, epoch and sequence are -1.
+  batch.fill(0xff, PRODUCER_AT, RECORD_COUNT_AT);
+  batch.writeInt32BE(count, RECORD_COUNT_AT);
+  batch.writeUInt32BE(crc32c(batch.subarray(ATTRIBUTES_AT)), CRC_AT);
 }
 
 /** What compression applies to. */
@@ -162,22 +166,38 @@ export interface OffsetRange extends TopicPartition {
   readonly until: bigint;
 }
 
+/** A whole batch whose CRC is right, its records as they were before compression. */
+export interface OpenBatch extends BatchHeader {
+  readonly count: number;
+  readonly records: Buffer;
+  /** `records` is a buffer of its own, not a part of the log. */
+  readonly unzipped: boolean;
+  readonly attributes: number;
+}
+
+/** @throws SluiceError SEGMENT_BROKEN when the CRC is wrong or the format is none that Sluice writes. */
+export function openBatch(buffer: Buffer, at: number, range: OffsetRange): OpenBatch {
+  const batch = batchAt(buffer, at);
+  if (!batch) throw new RangeError('the batch is not whole');
+  const attributes = checkBatch(buffer, at, { ...batch, range });
+  const sealed = buffer.subarray(at + HEADER_BYTES, batch.end);
+  const unzipped = (attributes & COMPRESSION_MASK) === GZIP;
+  const records = unzipped ? gunzipSync(sealed) : sealed;
+  return { ...batch, count: buffer.readInt32BE(at + RECORD_COUNT_AT), records, unzipped, attributes };
+}
+
 /**
  * What a whole batch holds of the range. Keys and values are views.
  * @throws SluiceError SEGMENT_BROKEN when the CRC is wrong or the format is none that Sluice writes.
  */
 export function decodeBatch(buffer: Buffer, at: number, range: OffsetRange): FetchedRecord[] {
-  const batch = batchAt(buffer, at);
-  if (!batch) throw new RangeError('the batch is not whole');
-  const attributes = checkBatch(buffer, at, { ...batch, range });
-  const logAppendTime = (attributes & LOG_APPEND_TIME_MASK) !== 0;
+  const batch = openBatch(buffer, at, range);
+  const logAppendTime = (batch.attributes & LOG_APPEND_TIME_MASK) !== 0;
   const baseTimestamp = buffer.readBigInt64BE(at + BASE_TIMESTAMP_AT);
   const maxTimestamp = buffer.readBigInt64BE(at + MAX_TIMESTAMP_AT);
-  const count = buffer.readInt32BE(at + RECORD_COUNT_AT);
-  const sealed = buffer.subarray(at + HEADER_BYTES, batch.end);
-  const reader = new WireReader((attributes & COMPRESSION_MASK) === GZIP ? gunzipSync(sealed) : sealed);
+  const reader = new WireReader(batch.records);
   const records: FetchedRecord[] = [];
-  for (let index = 0; index < count; index++) {
+  for (let index = 0; index < batch.count; index++) {
     const length = reader.varint();
     const end = reader.at + length;
     reader.at += 1;

@@ -115,6 +115,14 @@ export class WireReader {
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
+  /** Passes over so many bytes; gives where they start. */
+  skip(length: number): number {
+    const start = this.at;
+    this.at += length;
+    if (this.at > this.buffer.length) throw new RangeError('bytes past the end');
+    return start;
+  }
+
   /** A view, not a copy. */
   bytes(length: number): Buffer {
     const end = this.at + length;

@@ -108,6 +108,15 @@ export const tuningDefinition = z.strictObject({
     .max(1_000_000)
     .default(20_000)
     .describe('events that one destination transaction gathers, at most; a source transaction is never cut'),
+  checkpointBytes: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000_000)
+    .default(1_000_000)
+    .describe(
+      'bytes of manifest records between two checkpoints, from which services start; more where a checkpoint is above 100 kB',
+    ),
   fold: z
     .boolean()
     .default(true)

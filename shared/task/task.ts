@@ -21,6 +21,7 @@ export interface Task {
 export interface Tuning {
   readonly batchEvents: number;
   readonly applyEvents: number;
+  readonly checkpointBytes: number;
   readonly fold: boolean;
 }
 

@@ -78,7 +78,7 @@ async function startAnew(ctx: TestContext): Promise<void> {
 async function expectRefusedByServer(ctx: TestContext): Promise<void> {
   const connection = await ReplicationConnection.open(postgresEndpoint(ctx.source.url), 'sluice test');
   const options = { proto_version: '1', publication_names: `"${slotOf(ctx)}"` };
-  const nothing = { message: () => undefined, keepalive: () => undefined };
+  const nothing = { message: () => true, keepalive: () => undefined };
   const stream = connection.stream({ slot: slotOf(ctx), options, from: parseLsn('0/0') }, nothing);
   await expect(stream).rejects.toMatchObject({ code: 'SOURCE_SLOT_INVALID' });
   await connection.close();
@@ -120,7 +120,7 @@ test('slot taken by another consumer, then left, taken again and taken over', as
 
 async function readSlot(ctx: TestContext) {
   const options = { proto_version: '1', publication_names: `"${slotOf(ctx)}"` };
-  const nothing = { message: () => undefined, keepalive: () => undefined };
+  const nothing = { message: () => true, keepalive: () => undefined };
   const connection = await eventually(async () => {
     const opened = await ReplicationConnection.open(postgresEndpoint(ctx.source.url), 'stranger');
     opened.stream({ slot: slotOf(ctx), options, from: parseLsn('0/0') }, nothing).catch(() => undefined);

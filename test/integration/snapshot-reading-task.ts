@@ -94,7 +94,8 @@ async function startAttempt(ctx: TestContext, { task, kafka, manifest }: Reading
   for (const [offset, record] of (await manifest()).entries()) fold(state, BigInt(offset), record);
   const producer = await kafka.producer();
   ctx.defer(() => producer.close());
-  const writer = manifestWriter({ topic: manifestTopic(task.name), producer, state });
+  const sizes = { checkpointBytes: 1_000_000, maxMessageBytes: task.kafka.maxMessageBytes };
+  const writer = manifestWriter({ topic: manifestTopic(task.name), producer, state, ...sizes });
   await writer.append({
     kind: 'epoch',
     task: task.name,

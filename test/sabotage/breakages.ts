@@ -137,9 +137,8 @@ const sink: readonly Breakage[] = [
   {
     name: 'moves the position in a transaction of its own',
     file: 'services/sink-postgres/apply/destination-transaction.ts',
-    find: '  await writePosition(client, destination.identity, { position: work.next, counts });\n',
-    replace:
-      "  await client.query('COMMIT');\n  failpoint('sink.before-commit');\n  await client.query('BEGIN');\n  await writePosition(client, destination.identity, { position: work.next, counts });\n",
+    find: "  failpoint('sink.before-commit');\n",
+    replace: "  await client.query('COMMIT');\n  failpoint('sink.before-commit');\n  await client.query('BEGIN');\n",
     test: applying('before a commit'),
   },
   {
@@ -180,8 +179,8 @@ const sink: readonly Breakage[] = [
   {
     name: 'lets a value that the WAL did not carry become NULL',
     file: 'services/sink-postgres/apply/plan.ts',
-    find: 'if (!later.includes(UNKNOWN)) return later;',
-    replace: 'return later.map((value) => (value === UNKNOWN ? null : value));',
+    find: '(value === UNKNOWN ? (before[index] ?? null) : value)',
+    replace: '(value === UNKNOWN ? null : (value ?? before[index] ?? null))',
     test: sinkPlan('folds changes of one row, and keeps a value that the WAL did not carry'),
   },
   {
@@ -193,9 +192,9 @@ const sink: readonly Breakage[] = [
   },
   {
     name: 'runs the keys of two columns together',
-    file: 'services/sink-postgres/apply/plan.ts',
-    find: 'text += `${value}\\0`;',
-    replace: 'text += value;',
+    file: 'shared/envelope/packed-row.ts',
+    find: "bytes.toString('latin1', at + 1, end)",
+    replace: "bytes.toString('latin1', at + 2, end)",
     test: sinkPlan('keys of several columns do not run into each other'),
   },
 ];
@@ -211,15 +210,15 @@ const othersRows: readonly Breakage[] = [
   {
     name: 'believes that a set met all of its rows',
     file: 'services/sink-postgres/apply/apply-sets.ts',
-    find: 'if ((await runStatement(context.client, statement)) !== rows.length) throw new OrderMatters();',
-    replace: 'await runStatement(context.client, statement);',
+    find: 'if (statement) return set(statement, rows.length);',
+    replace: 'if (statement) return set(statement, null);',
     test: conflicts('overwrite: an insert meets a row, an update and a delete meet none'),
   },
   {
     name: "sweeps somebody else's row without a word",
     file: 'services/sink-postgres/apply/apply-sets.ts',
-    find: "if (swept > 0 && (policy !== 'overwrite' || !statement))",
-    replace: 'if (!statement)',
+    find: "policy === 'overwrite' ? null : 0",
+    replace: 'null',
     test: conflicts('stop: came and went stops'),
   },
   {

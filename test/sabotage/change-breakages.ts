@@ -6,10 +6,9 @@ const changes = (name: string) => ({ file: 'test/integration/changes.test.ts', n
 export const changeBreakages: readonly Breakage[] = [
   {
     name: 'commits in the middle of source transactions',
-    file: 'services/sink-postgres/apply/apply-sets.ts',
-    find: 'for (const step of plan(events, context.targets)) await applyStep(context, step);',
-    replace:
-      "for (const step of plan(events, context.targets)) {\n    await applyStep(context, step);\n    await context.client.query('COMMIT');\n    await context.client.query('BEGIN');\n  }",
+    file: 'services/sink-postgres/apply/destination-transaction.ts',
+    find: '[BEGIN, lockPosition(identity), ...statements]',
+    replace: '[BEGIN, lockPosition(identity), ...statements.flatMap((each) => [each, COMMIT, BEGIN])]',
     test: { file: 'test/fault/sink-read-while-applying.test.ts', name: 'never shows a part of a source transaction' },
   },
   {

@@ -71,9 +71,9 @@ export const faults: readonly Breakage[] = [
   },
   {
     name: 'does not check what a segment holds',
-    file: 'services/sink-postgres/consume/segment-reader.ts',
-    find: 'if (segmentCrc(records) !== segment.crc32c)',
-    replace: 'if (segmentCrc(records) < 0)',
+    file: 'services/sink-postgres/consume/segment-pages.ts',
+    find: 'if (crc !== segment.crc32c)',
+    replace: 'if (crc < 0)',
     test: fault('records-damaged', 'damaged records of a table, of the rows and of the manifest'),
   },
   {

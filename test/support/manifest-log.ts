@@ -17,6 +17,8 @@ export interface LoggedRecord {
   readonly epoch: string;
   readonly at: string;
   readonly lsn: string;
+  /** Offset of the newest checkpoint before it. */
+  readonly checkpoint?: string;
   readonly segments?: readonly LoggedSegment[];
   readonly batch?: string;
   readonly first?: string;
@@ -75,6 +77,7 @@ class LogReader {
   #completePosition = 0n;
   #openParts: CountedRecord[] = [];
   #lsn = 0n;
+  #checkpoint: string | undefined;
 
   take(record: CountedRecord): void {
     if (!this.#counts(record)) return;
@@ -82,6 +85,8 @@ class LogReader {
     else if (record.kind === 'batch') this.#takeBatch(record);
     else if (record.kind === 'heartbeat')
       this.#expect(this.#openParts.length === 0, record, 'inside an open transaction');
+    this.#expect(record.checkpoint === this.#checkpoint, record, `the newest checkpoint is at ${this.#checkpoint}`);
+    if (record.kind === 'checkpoint') this.#checkpoint = record.at;
     const lsn = lsnOf(record.lsn);
     this.#expect(lsn >= this.#lsn, record, `LSN ${record.lsn} is lower than one before`);
     this.#lsn = lsn;

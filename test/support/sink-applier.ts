@@ -10,7 +10,7 @@ import { type Lsn, ZERO_LSN } from '../../shared/postgres/lsn.ts';
 import type { ConflictPolicy } from '../../shared/task/definition.ts';
 import type { TestContext } from './context.ts';
 import { postgresEndpoint } from './postgres-endpoint.ts';
-import { EventLog } from './sink-events.ts';
+import { EventLog, packed } from './sink-events.ts';
 
 interface Sessions {
   readonly destination: Destination;
@@ -70,11 +70,17 @@ export class TestApplier {
     const { commitTime } = transaction;
     const next = { ...this.#believed, batch, position, lsn: transaction.commitLsn as Lsn, commitTime };
     const parts = async function* () {
-      yield all;
+      yield packed(all);
     };
     const { destination, conflicts, fold, log } = this;
     const context = { client: this.#client, destination, targets: this.#targets, conflicts, fold, log };
-    const applied = await applyWork(context, this.#believed, { parts, next, transactions, large: false });
+    const applied = await applyWork(context, this.#believed, {
+      parts,
+      prepared: null,
+      next,
+      transactions,
+      large: false,
+    });
     this.#believed = next;
     return applied;
   }

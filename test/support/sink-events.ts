@@ -7,7 +7,12 @@ import type {
   TableShape,
   Tuple,
 } from '../../shared/envelope/change-event.ts';
+import { EnvelopeDecoder } from '../../shared/envelope/event-decoder.ts';
+import { EnvelopeEncoder } from '../../shared/envelope/event-encoder.ts';
+import { EventScanner } from '../../shared/envelope/event-scanner.ts';
+import type { PackedEvent } from '../../shared/envelope/packed-event.ts';
 import type { Lsn } from '../../shared/postgres/lsn.ts';
+import { encodeEvent } from './outgoing-events.ts';
 
 /** Columns as `id* int`, `note text`: the star marks the row key. */
 export function tableShape(
@@ -55,4 +60,21 @@ export class EventLog {
       return { shape, transaction, lsn: (commitLsn - 50n) as Lsn, ...place, ...change };
     });
   }
+}
+
+const origin = { task: 'test', incarnation: 'i', epoch: 'e', database: 'db', timeline: 1 };
+const codecs = new WeakMap<TableShape, { encoder: EnvelopeEncoder; scanner: EventScanner }>();
+
+/** As a sink has them. */
+export function packed(events: readonly ChangeEvent[]): PackedEvent[] {
+  return events.map((event) => {
+    const { encoder, scanner } = codecs.get(event.shape) ?? {
+      encoder: new EnvelopeEncoder(event.shape, 1, origin),
+      scanner: new EventScanner(new EnvelopeDecoder(event.shape)),
+    };
+    codecs.set(event.shape, { encoder, scanner });
+    const bytes = encodeEvent(encoder, event);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    return scanner.scan(bytes, view, 0, bytes.length);
+  });
 }

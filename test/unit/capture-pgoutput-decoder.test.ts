@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { PgoutputDecoder } from '../../services/capture/stream/pgoutput-decoder.ts';
 import { UNKNOWN } from '../../shared/envelope/change-event.ts';
 import { isSluiceError } from '../../shared/errors.ts';
+import { valuesOf } from '../support/outgoing-events.ts';
 import * as bytes from './capture-pgoutput-bytes.ts';
 
 const { orders } = bytes;
@@ -20,6 +21,16 @@ function codeOf(act: () => unknown): string {
     throw error;
   }
   return 'no error';
+}
+
+/** What the decoder says, with values in place of tuples. */
+function decoded(decoder: PgoutputDecoder, message: Buffer, start?: number, end?: number) {
+  const found = decoder.decode(message, start, end);
+  return {
+    ...found,
+    ...('after' in found ? { after: valuesOf(found.after) } : {}),
+    ...('before' in found ? { before: found.before && valuesOf(found.before) } : {}),
+  };
 }
 
 describe('pgoutput decoder', () => {
@@ -52,9 +63,9 @@ describe('pgoutput decoder', () => {
 
   test('values: text as sent, NULL, empty text and unchanged TOAST stay apart', () => {
     const decoder = decoderOfOrders();
-    expect(decoder.decode(bytes.insert(orders.oid, ['1', '']))).toMatchObject({ type: 'insert', after: ['1', ''] });
-    expect(decoder.decode(bytes.insert(orders.oid, ['1', null]))).toMatchObject({ after: ['1', null] });
-    expect(decoder.decode(bytes.update(orders.oid, ['1', undefined]))).toMatchObject({
+    expect(decoded(decoder, bytes.insert(orders.oid, ['1', '']))).toMatchObject({ type: 'insert', after: ['1', ''] });
+    expect(decoded(decoder, bytes.insert(orders.oid, ['1', null]))).toMatchObject({ after: ['1', null] });
+    expect(decoded(decoder, bytes.update(orders.oid, ['1', undefined]))).toMatchObject({
       type: 'update',
       before: null,
       after: ['1', UNKNOWN],
@@ -64,16 +75,16 @@ describe('pgoutput decoder', () => {
   test('text of every length and alphabet, ASCII or not, beside each other', () => {
     const decoder = decoderOfOrders();
     for (const text of ['é', '😀 x', 'a'.repeat(127), 'b'.repeat(128), 'c'.repeat(70_000), '\ufffd', 'ä\ufffd']) {
-      expect(decoder.decode(bytes.insert(orders.oid, ['1', text]))).toMatchObject({ after: ['1', text] });
+      expect(decoded(decoder, bytes.insert(orders.oid, ['1', text]))).toMatchObject({ after: ['1', text] });
     }
   });
 
   test('a key-only old tuple: columns outside the key are unknown, not NULL', () => {
     const decoder = decoderOfOrders();
-    expect(decoder.decode(bytes.remove(orders.oid, 'K', ['1', null]))).toMatchObject({ before: ['1', UNKNOWN] });
-    expect(decoder.decode(bytes.remove(orders.oid, 'O', ['1', null]))).toMatchObject({ before: ['1', null] });
+    expect(decoded(decoder, bytes.remove(orders.oid, 'K', ['1', null]))).toMatchObject({ before: ['1', UNKNOWN] });
+    expect(decoded(decoder, bytes.remove(orders.oid, 'O', ['1', null]))).toMatchObject({ before: ['1', null] });
     const moved = bytes.update(orders.oid, ['2', 'x'], { kind: 'K', fields: ['1', null] });
-    expect(decoder.decode(moved)).toMatchObject({ before: ['1', UNKNOWN], after: ['2', 'x'] });
+    expect(decoded(decoder, moved)).toMatchObject({ before: ['1', UNKNOWN], after: ['2', 'x'] });
   });
 
   test('truncate and logical messages', () => {
@@ -92,31 +103,17 @@ describe('pgoutput decoder', () => {
     });
   });
 
-  test('values are copies: the bytes may be reused at once', () => {
-    const decoder = decoderOfOrders();
-    const message = bytes.insert(orders.oid, ['1', 'a longer text than thirteen characters']);
-    const decoded = decoder.decode(message);
-    message.fill(0x7a);
-    expect(decoded).toMatchObject({ after: ['1', 'a longer text than thirteen characters'] });
-  });
-
   test('decodes from the middle of a larger buffer', () => {
     const decoder = decoderOfOrders();
-    const message = Buffer.concat([Buffer.alloc(25), bytes.insert(orders.oid, ['1', 'note'])]);
-    expect(decoder.decode(message, 25)).toMatchObject({ after: ['1', 'note'] });
-  });
-
-  test('bytes that are not UTF-8 are refused and the column named', () => {
-    const decoder = decoderOfOrders();
-    const act = () => decoder.decode(bytes.insert(orders.oid, ['1', Buffer.from([0x61, 0xff, 0x62])]));
-    expect(codeOf(act)).toBe('SOURCE_ENCODING');
-    expect(act).toThrow('column note of public.orders');
+    const message = Buffer.concat([Buffer.alloc(25), bytes.insert(orders.oid, ['1', 'note']), Buffer.alloc(7, 0x74)]);
+    expect(decoded(decoder, message, 25, message.length - 7)).toMatchObject({ after: ['1', 'note'] });
   });
 
   test('what is cut, too long, of unknown kind or of an undescribed relation is refused', () => {
     const whole = bytes.insert(orders.oid, ['1', 'note']);
     for (let length = 1; length < whole.length; length++) {
       expect(codeOf(() => decoderOfOrders().decode(whole.subarray(0, length)))).toBe('SOURCE_PROTOCOL');
+      expect(codeOf(() => decoderOfOrders().decode(whole, 0, length))).toBe('SOURCE_PROTOCOL');
     }
     expect(codeOf(() => decoderOfOrders().decode(Buffer.concat([whole, Buffer.from([0])])))).toBe('SOURCE_PROTOCOL');
     expect(codeOf(() => decoderOfOrders().decode(Buffer.from('S')))).toBe('SOURCE_PROTOCOL');

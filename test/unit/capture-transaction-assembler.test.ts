@@ -1,17 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { PgoutputDecoder } from '../../services/capture/stream/pgoutput-decoder.ts';
 import { shapeRule } from '../../services/capture/stream/shape-rule.ts';
-import type { RoutedEvent, StreamedTable } from '../../services/capture/stream/streamed-table.ts';
+import type { StreamedTable } from '../../services/capture/stream/streamed-table.ts';
 import {
   type CommittedTransaction,
   type KnownTransaction,
   TransactionAssembler,
+  type TransactionReceiver,
 } from '../../services/capture/stream/transaction-assembler.ts';
 import { type ReplicaIdentity, UNKNOWN } from '../../shared/envelope/change-event.ts';
 import type { TableRead } from '../../shared/envelope/fold.ts';
 import { isSluiceError } from '../../shared/errors.ts';
 import { type TableName, tableKey } from '../../shared/postgres/identifiers.ts';
 import { type Lsn, ZERO_LSN } from '../../shared/postgres/lsn.ts';
+import { kept } from '../support/outgoing-events.ts';
 import * as bytes from './capture-pgoutput-bytes.ts';
 
 const { orders } = bytes;
@@ -44,12 +46,14 @@ function assemble(
   messages: readonly Buffer[],
   tables: readonly StreamedTable[] = [streamed(orders), streamed(items)],
   again: KnownTransaction | null = null,
+  takes: TransactionReceiver['takes'] = () => true,
 ) {
-  const events: RoutedEvent[] = [];
+  const events: { event: ReturnType<typeof kept>; table: StreamedTable; partition: number | null }[] = [];
   const commits: CommittedTransaction[] = [];
-  const receiver = {
-    event: (event: RoutedEvent) => events.push(event),
-    commit: (transaction: CommittedTransaction) => commits.push(transaction),
+  const receiver: TransactionReceiver = {
+    takes,
+    event: (event, table, partition) => events.push({ event: kept(event), table, partition }),
+    commit: (transaction) => commits.push(transaction),
   };
   const byOid = new Map(tables.map((table) => [table.shape.oid, table]));
   const nothing = { kind: 'ordinary' as const, visibility: { xmin: 3n, xmax: 3n, running: [] } };
@@ -58,8 +62,8 @@ function assemble(
   const assembler = new TransactionAssembler({ tables: byOid, position: 100n, receiver, shapeRule: rule });
   if (again) assembler.expect(again);
   const decoder = new PgoutputDecoder();
-  for (const [i, message] of messages.entries())
-    assembler.take(decoder.decode(message), BigInt(i) as Lsn, message.length);
+  // What is not taken is given again.
+  for (const [i, message] of messages.entries()) while (assembler.take(decoder.decode(message), i));
   return { events: events.map(({ event }) => event), routed: events, commits, assembler };
 }
 
@@ -82,9 +86,9 @@ describe('transaction assembler', () => {
     expect(
       events.map(({ position, ordinal, totalOrder, tableOrder }) => [position, ordinal, totalOrder, tableOrder]),
     ).toEqual([
-      [100n, 1n, 1n, 1n],
-      [101n, 4n, 2n, 1n],
-      [102n, 5n, 3n, 2n],
+      [100, 1, 1, 1],
+      [101, 4, 2, 1],
+      [102, 5, 3, 2],
     ]);
     expect(events[0]?.transaction).toEqual({ xid: 9, commitLsn: 1000n, commitTime: 5n });
     expect(commits).toEqual([{ xid: 9, commitLsn: 1000n, endLsn: 1048n, commitTime: 5n, fence: false }]);
@@ -94,8 +98,8 @@ describe('transaction assembler', () => {
     const change = bytes.update(orders.oid, ['2', 'a'], { kind: 'K', fields: ['1', null] });
     const { events } = assemble([begin, ...described, change, commit]);
     expect(events).toMatchObject([
-      { op: 'd', moved: true, before: ['1', UNKNOWN], after: null, position: 100n, ordinal: 1n },
-      { op: 'u', before: ['1', UNKNOWN], after: ['2', 'a'], position: 101n, ordinal: 1n },
+      { op: 'd', moved: true, before: ['1', UNKNOWN], after: null, position: 100, ordinal: 1 },
+      { op: 'u', before: ['1', UNKNOWN], after: ['2', 'a'], position: 101, ordinal: 1 },
     ]);
   });
 
@@ -135,14 +139,30 @@ describe('transaction assembler', () => {
         { schema: 'public', name: 'items' },
       ],
     };
-    for (const { event } of routed) expect(event).toMatchObject({ op: 't', ordinal: 1n, truncate });
-    expect(routed.map(({ event }) => event.position)).toEqual([100n, 101n, 102n, 103n]);
+    for (const { event } of routed) expect(event).toMatchObject({ op: 't', ordinal: 1, truncate });
+    expect(routed.map(({ event }) => event.position)).toEqual([100, 101, 102, 103]);
   });
 
   test('a fence counts only when its transaction commits; outside of a transaction it is nothing', () => {
     const fence = bytes.logicalMessage(1, 1n, 'sluice.fence', 'task');
     expect(assemble([begin, fence, commit]).commits).toMatchObject([{ fence: true }]);
     expect(assemble([bytes.logicalMessage(0, 1n, 'sluice.fence', 'task')]).commits).toEqual([]);
+  });
+
+  test('what the receiver does not take yet leaves nothing behind, and is taken when it is given again', () => {
+    const messages = [
+      begin,
+      ...described,
+      bytes.insert(orders.oid, ['1', 'a']),
+      bytes.truncate([items.oid, orders.oid], 0),
+      bytes.insert(items.oid, ['2', 'b']),
+      commit,
+    ];
+    let asked = 0;
+    const hesitant = assemble(messages, undefined, null, () => asked++ % 4 >= 2);
+    expect(hesitant.events).toEqual(assemble(messages).events);
+    expect(hesitant.events).toHaveLength(4);
+    expect(asked).toBeGreaterThan(4);
   });
 
   test.each([
@@ -182,7 +202,7 @@ describe('the transaction that was published last, asked for again', () => {
   test('is passed over, with what it describes of its tables kept', () => {
     const messages = [begin, ...described, bytes.insert(orders.oid, ['1', 'a']), commit, ...next, nextCommit];
     const { events, commits } = assemble(messages, undefined, known);
-    expect(events).toMatchObject([{ position: 100n, ordinal: 1n, after: ['2', 'new'] }]);
+    expect(events).toMatchObject([{ position: 100, ordinal: 1, after: ['2', 'new'] }]);
     expect(commits).toMatchObject([{ commitLsn: 2000n }]);
   });
 

@@ -5,7 +5,10 @@ import { avroSchema, shapeOfSchema } from '../../shared/envelope/avro-schema.ts'
 import { type ChangeEvent, type ColumnValue, type TableShape, UNKNOWN } from '../../shared/envelope/change-event.ts';
 import { EnvelopeDecoder } from '../../shared/envelope/event-decoder.ts';
 import { EnvelopeEncoder, UNAVAILABLE } from '../../shared/envelope/event-encoder.ts';
+import { EventScanner } from '../../shared/envelope/event-scanner.ts';
+import type { PackedEvent } from '../../shared/envelope/packed-event.ts';
 import { lsnFromBigint } from '../../shared/postgres/lsn.ts';
+import { encodeEvent } from '../support/outgoing-events.ts';
 
 const origin = { task: 'shop', incarnation: 'i-1', epoch: 'e-1', database: 'db', timeline: 3 };
 
@@ -128,7 +131,7 @@ describe('an event on the wire', () => {
   test('comes back as it was', () => {
     fc.assert(
       fc.property(event, (event) => {
-        const value = new EnvelopeEncoder(event.shape, 77, origin).encode(event);
+        const value = encodeEvent(new EnvelopeEncoder(event.shape, 77, origin), event);
         expect(value.readUInt32BE(1)).toBe(77);
         const decoded = new EnvelopeDecoder(event.shape).decode(value);
         expect(decoded).toEqual({ event, epoch: 'e-1', incarnation: 'i-1', timeline: 3 });
@@ -141,7 +144,7 @@ describe('an event on the wire', () => {
   test('is what an independent Avro reader reads with the registered schema', () => {
     fc.assert(
       fc.property(event, (event) => {
-        const read = readByAvsc(event.shape, new EnvelopeEncoder(event.shape, 1, origin).encode(event));
+        const read = readByAvsc(event.shape, encodeEvent(new EnvelopeEncoder(event.shape, 1, origin), event));
         expect(read.op).toBe(event.op);
         expect(read.source).toMatchObject({
           name: 'shop',
@@ -178,17 +181,17 @@ describe('an event on the wire', () => {
       ...{ op: 'u', before: ['1', 'old'], after: ['1', UNKNOWN] },
     };
     const encoder = new EnvelopeEncoder(shape, 1, origin);
-    expect(readByAvsc(shape, encoder.encode(event))).toMatchObject({
+    expect(readByAvsc(shape, encodeEvent(encoder, event))).toMatchObject({
       after: { big: 'old' },
       source: { unchanged: ['big'] },
     });
-    expect(readByAvsc(shape, encoder.encode({ ...event, before: null } as ChangeEvent))).toMatchObject({
+    expect(readByAvsc(shape, encodeEvent(encoder, { ...event, before: null } as ChangeEvent))).toMatchObject({
       before: null,
       after: { id: '1', big: UNAVAILABLE },
       source: { unchanged: ['big'], before_columns: null },
     });
     const deleted: ChangeEvent = { ...event, op: 'd', before: ['1', UNKNOWN], after: null, moved: true } as ChangeEvent;
-    expect(readByAvsc(shape, encoder.encode(deleted))).toMatchObject({
+    expect(readByAvsc(shape, encodeEvent(encoder, deleted))).toMatchObject({
       before: { id: '1', big: null },
       source: { before_columns: ['id'], moved: true },
     });
@@ -197,7 +200,7 @@ describe('an event on the wire', () => {
   test('cut or lengthened by a byte is refused', () => {
     fc.assert(
       fc.property(event, (event) => {
-        const value = new EnvelopeEncoder(event.shape, 1, origin).encode(event);
+        const value = encodeEvent(new EnvelopeEncoder(event.shape, 1, origin), event);
         const decoder = new EnvelopeDecoder(event.shape);
         const broken = expect.objectContaining({ code: 'SEGMENT_BROKEN' });
         expect(() => decoder.decode(value.subarray(0, -1))).toThrow(broken);
@@ -218,7 +221,7 @@ describe('an event on the wire', () => {
           [next, later],
           [event, later],
         ] as const) {
-          const value = new EnvelopeEncoder(event.shape, 1, written).encode(expected);
+          const value = encodeEvent(new EnvelopeEncoder(event.shape, 1, written), expected);
           expect(decoder.decode(value)).toMatchObject({
             event: expected,
             epoch: written.epoch,
@@ -238,7 +241,7 @@ describe('an event on the wire', () => {
         ...{ shape, transaction, lsn: lsnFromBigint(4n), position: 1n, ordinal: 1n, totalOrder: 1n, tableOrder: 1n },
         ...{ op: 'c', before: null, after: [text] },
       };
-      expect(() => new EnvelopeEncoder(shape, 1, origin).encode(event)).toThrow(/column n/);
+      expect(() => encodeEvent(new EnvelopeEncoder(shape, 1, origin), event)).toThrow(/column n/);
     }
   });
 });
@@ -278,3 +281,79 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function reversed(value: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(value).reverse());
 }
+
+const exact = fc.bigInt({ min: 0n, max: 2n ** 52n - 1n });
+
+function scanned(scanner: EventScanner, value: Buffer, before = 0): PackedEvent {
+  const bytes = Buffer.concat([Buffer.alloc(before), value, Buffer.from([1, 2, 3])]);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return scanner.scan(bytes, view, before, before + value.length);
+}
+
+describe('an event that is only scanned', () => {
+  test('is the event that is decoded, whatever came before it', () => {
+    fc.assert(
+      fc.property(event, base, exact, fc.nat({ max: 9 }), (event, other, position, before) => {
+        const scanner = new EventScanner(new EnvelopeDecoder(event.shape));
+        const next = { ...event, ...other, position } as ChangeEvent;
+        for (const written of [origin, { ...origin, epoch: 'e-2' }, origin]) {
+          for (const expected of [{ ...event, position: 7n } as ChangeEvent, next]) {
+            const value = encodeEvent(new EnvelopeEncoder(event.shape, 1, written), expected);
+            const packed = scanned(scanner, value, before);
+            expect(packed).toMatchObject({ op: expected.op, position: Number(expected.position), size: value.length });
+            expect(packed.commitLsn).toBe(Number(expected.transaction.commitLsn));
+            expect(packed.transaction).toEqual(expected.transaction);
+            expect(packed.moved).toBe(expected.op === 'd' && expected.moved);
+            expect(packed.before?.tuple() ?? null).toEqual(expected.before);
+            expect(packed.after?.tuple() ?? null).toEqual(expected.after);
+            expect(packed.unpack()).toEqual(expected);
+            expect(scanner.attempt).toMatchObject({ epoch: written.epoch, incarnation: 'i-1' });
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('has equal keys exactly where the texts of the key columns are equal', () => {
+    const rows = sample.chain(({ shape, row }) =>
+      fc.tuple(
+        fc.constant(shape),
+        fc.array(fc.tuple(...row), { minLength: 2, maxLength: 2 }),
+        fc.subarray([...shape.columns.keys()], { minLength: 1 }),
+        fc.boolean(),
+        base,
+      ),
+    );
+    fc.assert(
+      fc.property(rows, exact, ([shape, [one, other], key, same, base], position) => {
+        const scanner = new EventScanner(new EnvelopeDecoder(shape));
+        const second = other!.map((value, index) => (same && key.includes(index) ? one![index]! : value));
+        const keys = [one!, second].map((after) => {
+          const event = { ...base, position, shape, op: 'c', before: null, after } as ChangeEvent;
+          return scanned(scanner, encodeEvent(new EnvelopeEncoder(shape, 1, origin), event)).after!.key(key);
+        });
+        const texts = [one!, second].map((row) => key.map((index) => row[index] ?? null));
+        expect(keys.map((found) => found === null)).toEqual(texts.map((text) => text.includes(null)));
+        if (!keys.includes(null))
+          expect(keys[0] === keys[1]).toBe(JSON.stringify(texts[0]) === JSON.stringify(texts[1]));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('cut or lengthened by a byte, or at a position that no number holds, is refused', () => {
+    fc.assert(
+      fc.property(event, exact, (event, position) => {
+        const scanner = new EventScanner(new EnvelopeDecoder(event.shape));
+        const broken = expect.objectContaining({ code: 'SEGMENT_BROKEN' });
+        const encoder = new EnvelopeEncoder(event.shape, 1, origin);
+        const value = encodeEvent(encoder, { ...event, position });
+        expect(() => scanned(scanner, value.subarray(0, -1)).unpack()).toThrow(broken);
+        expect(() => scanned(scanner, Buffer.concat([value, Buffer.alloc(1)])).unpack()).toThrow(broken);
+        const late = encodeEvent(encoder, { ...event, position: 2n ** 52n + position });
+        expect(() => scanned(scanner, late)).toThrow(broken);
+      }),
+    );
+  });
+});

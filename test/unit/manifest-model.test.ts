@@ -14,6 +14,8 @@ const sound: readonly [string, Bounds, Partial<Rules>][] = [
   ['three epochs over a large transaction', bounds([1, 2], 3, 8, true), {}],
   ['transactions of which nothing is selected', bounds([1, 0, 1], 2, 8, true), {}],
   ['appends that a client retries', bounds([1], 2, 6, true), { retryAppends: true }],
+  ['checkpoints, that readers begin at', bounds([2], 3, 7, true), { checkpoints: true }],
+  ['checkpoints that a client retries', bounds([1], 2, 6, true), { checkpoints: true, retryAppends: true }],
 ];
 
 /**
@@ -30,6 +32,11 @@ const unsound: readonly [string, Bounds, Partial<Rules>][] = [
   ['acknowledged: before the answer', bounds([1, 1], 2, 8), { acknowledge: 'sent' }],
   ['acknowledged: what was received', bounds([1, 0, 1], 2, 8), { acknowledge: 'received' }],
   ['resumed at the commit LSN', bounds([1, 1], 2, 8), { resumeAt: 'commit LSN' }],
+  [
+    'the newest checkpoint taken wherever it stands',
+    bounds([1, 1], 2, 8, true),
+    { checkpoints: true, checkpointTrust: 'newest' },
+  ],
   ['position written apart from the changes', bounds([1, 1], 1, 6), { sinkPositionInTransaction: false }],
 ];
 

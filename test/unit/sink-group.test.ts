@@ -5,7 +5,7 @@ import type { CountedBatch, FeedItem } from '../../services/sink-postgres/consum
 import type { ChangeEvent } from '../../shared/envelope/change-event.ts';
 import type { RecordOf } from '../../shared/envelope/manifest.ts';
 import { type Lsn, ZERO_LSN } from '../../shared/postgres/lsn.ts';
-import { EventLog, insert, tableShape } from '../support/sink-events.ts';
+import { EventLog, insert, packed, tableShape } from '../support/sink-events.ts';
 
 const shape = tableShape('t', ['id* int']);
 const head = { incarnation: 'i', epoch: 'e' };
@@ -30,7 +30,7 @@ class Items {
     const events = counts.flatMap((count) =>
       this.#log.transaction(Array.from({ length: count }, (_, i) => [shape, insert([String(i)])] as const)),
     );
-    return { kind: 'batch', ...this.#counted(events), events, bytes: events.length };
+    return { kind: 'batch', ...this.#counted(events), events: packed(events), bytes: events.length };
   }
 
   large(count: number): Extract<FeedItem, { kind: 'large' }> {

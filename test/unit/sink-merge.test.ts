@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import type { CountedBatch } from '../../services/sink-postgres/consume/feed-item.ts';
 import { mergeSegments } from '../../services/sink-postgres/consume/merge.ts';
-import type { ChangeEvent } from '../../shared/envelope/change-event.ts';
+import type { PackedEvent } from '../../shared/envelope/packed-event.ts';
 
-const at = (position: number) => ({ position: BigInt(position) }) as ChangeEvent;
+const at = (position: number) => ({ position }) as PackedEvent;
 const batch = { offset: 9n, record: { batch: 1n, first: 11n, last: 14n } } as CountedBatch;
 const positions = (segments: number[][], dense = true) =>
   mergeSegments(
     batch,
     segments.map((segment) => segment.map(at)),
     dense,
-  ).map(({ position }) => Number(position));
+  ).map(({ position }) => position);
 
 describe('mergeSegments', () => {
   test('brings the events of all segments into the order of their positions', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { columnArray, rowArray } from '../../services/sink-postgres/apply/array-literal.ts';
+import { columnArrays, rowArray } from '../../services/sink-postgres/apply/array-literal.ts';
 import { checkNamedRows } from '../../services/sink-postgres/names/copy-rows.ts';
 import { arrayElements, rowFields } from '../../services/sink-postgres/names/literals.ts';
 import { misnamed, type NamingType } from '../../services/sink-postgres/names/naming-type.ts';
@@ -15,11 +15,8 @@ describe('literals', () => {
   test('elements of any array come back', () => {
     fc.assert(
       fc.property(fc.array(value), fc.constantFrom(',', ';'), (values, delimiter) => {
-        const literal = columnArray(
-          values.map((one) => [one]),
-          0,
-          { plain: false, delimiter },
-        );
+        const rows = values.map((one) => [one]);
+        const literal = String(columnArrays(rows, [0], () => ({ plain: false, delimiter }))[0]);
         expect(arrayElements(literal, delimiter)).toEqual(values);
         expect(arrayElements(`[0:9][-1:3]={${literal}${delimiter}${literal}}`, delimiter)).toEqual([
           ...values,

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { plan, type Step, type Targets } from '../../services/sink-postgres/apply/plan.ts';
+import { tupleOf } from '../../services/sink-postgres/apply/row.ts';
 import { type DestinationTable, makeTarget } from '../../services/sink-postgres/apply/target.ts';
 import { type Change, type TableShape, UNKNOWN } from '../../shared/envelope/change-event.ts';
-import { EventLog, insert, remove, tableShape, truncate, update } from '../support/sink-events.ts';
+import { EventLog, insert, packed, remove, tableShape, truncate, update } from '../support/sink-events.ts';
 
 const items = tableShape('items', ['id* int8', 'name text', 'doc text']);
 const loose = tableShape('loose', ['a int4', 'b text'], 'full');
@@ -22,26 +23,32 @@ function destinationTable(shape: TableShape): DestinationTable {
 const targetsOf = new Map([items, loose].map((shape) => [shape, makeTarget(shape, destinationTable(shape))]));
 const targets: Targets = {
   target: ({ shape }) => targetsOf.get(shape)!,
-  truncated: () => [destinationTable(items)],
+  truncated: (event) => {
+    const change = event.unpack();
+    return {
+      tables: [destinationTable(items)],
+      restartIdentity: change.op === 't' && change.truncate.restartIdentity,
+    };
+  },
 };
 
 function planned(...changes: Change[]): Step[] {
-  return plan(new EventLog().transaction(changes.map((change) => [items, change])), targets);
+  return plan(packed(new EventLog().transaction(changes.map((change) => [items, change]))), targets);
 }
 
 /** What a step does, in short. */
 function short(step: Step): unknown[] {
   switch (step.kind) {
     case 'delete':
-      return ['delete', step.rows.map(([id]) => id)];
+      return ['delete', step.rows.map((row) => tupleOf(row)[0])];
     case 'sweep':
-      return ['sweep', step.rows.map(([id]) => id)];
+      return ['sweep', step.rows.map((row) => tupleOf(row)[0])];
     case 'alter':
       return ['alter', step.rows.map(({ before, after }) => [before, after])];
     case 'update':
-      return ['update', step.set, step.rows];
+      return ['update', step.set, step.rows.map(tupleOf)];
     case 'insert':
-      return ['insert', step.rows];
+      return ['insert', step.rows.map(tupleOf)];
     case 'remove':
       return ['remove', step.rows];
     case 'single':
@@ -157,7 +164,7 @@ describe('plan', () => {
     const pairs = tableShape('items', ['a* text', 'b* text']);
     const target = makeTarget(pairs, { ...destinationTable(pairs), uniqueKeys: [] });
     const changes = [insert(['x', 'yz']), insert(['xy', 'z'])].map((change): [TableShape, Change] => [pairs, change]);
-    const steps = plan(new EventLog().transaction(changes), { ...targets, target: () => target });
+    const steps = plan(packed(new EventLog().transaction(changes)), { ...targets, target: () => target });
     expect(steps.map(short)).toEqual([
       [
         'insert',
@@ -181,7 +188,7 @@ describe('plan', () => {
       remove(['9', 'z']),
       insert(['3', null]),
     ].map((change): [TableShape, Change] => [loose, change]);
-    expect(plan(new EventLog().transaction(changes), targets).map(short)).toEqual([
+    expect(plan(packed(new EventLog().transaction(changes)), targets).map(short)).toEqual([
       [
         'remove',
         [
@@ -210,7 +217,7 @@ describe('plan', () => {
 
   test('without a key a value that the WAL did not carry is the one of the old row', () => {
     const changes = [update(['2', UNKNOWN], ['1', 'big'])].map((change): [TableShape, Change] => [loose, change]);
-    expect(plan(new EventLog().transaction(changes), targets).map(short)).toEqual([
+    expect(plan(packed(new EventLog().transaction(changes)), targets).map(short)).toEqual([
       [
         'alter',
         [

@@ -9,7 +9,7 @@ import { topicConfiguration } from '../../shared/kafka/topic-settings.ts';
 const doc = readFileSync(new URL('../../docs/topics-and-envelope.md', import.meta.url), 'utf8');
 
 test('every kind of manifest record is described, with each of its fields', () => {
-  const shared = new Set(['kind', 'incarnation', 'epoch', 'at', 'lsn']);
+  const shared = new Set(['kind', 'incarnation', 'epoch', 'at', 'lsn', 'checkpoint']);
   for (const { shape } of manifestRecord.options) {
     const [kind] = shape.kind.values;
     const row = doc.split('\n').find((line) => line.startsWith(`| \`${kind}\` |`));

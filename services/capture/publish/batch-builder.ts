@@ -1,11 +1,19 @@
+import type { OutgoingEvent } from '../../../shared/envelope/outgoing-event.ts';
+import type { SealedSegment } from '../../../shared/kafka/interfaces.ts';
 import { type Lsn, maxLsn, ZERO_LSN } from '../../../shared/postgres/lsn.ts';
-import type { RoutedEvent } from '../stream/streamed-table.ts';
+import type { StreamedTable } from '../stream/streamed-table.ts';
 import type { CommittedTransaction, TransactionReceiver } from '../stream/transaction-assembler.ts';
+import type { Lane } from './lane.ts';
+import type { TableLanes } from './table-lanes.ts';
 
 /** Events that one manifest record will list: complete transactions only, or a part of exactly one. Never empty. */
 export interface Batch {
-  readonly events: readonly RoutedEvent[];
-  /** Size of the messages that the events came from. */
+  readonly segments: readonly SealedSegment[];
+  readonly events: number;
+  /** Positions. */
+  readonly first: bigint;
+  readonly last: bigint;
+  /** Of keys and values. */
   readonly bytes: number;
   /** Transactions that are complete with this batch. */
   readonly transactions: number;
@@ -23,25 +31,31 @@ export interface BatchLimits {
   readonly bytes: number;
 }
 
-class Pile {
-  readonly events: RoutedEvent[] = [];
-  bytes = 0;
+/** What of the lanes belongs together. */
+interface Pile {
+  readonly lanes: Lane[];
+  events: number;
+  bytes: number;
+  first: number | bigint;
+  last: number | bigint;
 }
 
 /**
- * Groups events into batches. A transaction that fits joins the complete ones before it; one that does not is cut:
+ * Groups events into batches, as records in lanes. A transaction that fits joins the complete ones before it; one that
+ * does not is cut:
  *
  *   complete: T1 T2        open: T3 ......|......|...      -> [T1 T2] [T3 part] [T3 part] [T3 last part]
  *
  * A part is cut only when another event of its transaction is there, so that the last part is never empty.
  */
 export class BatchBuilder implements TransactionReceiver {
+  readonly #lanes: Pick<TableLanes, 'has' | 'write'>;
   readonly #limits: BatchLimits;
   readonly #ready: Batch[] = [];
-  #complete = new Pile();
+  #complete = emptyPile();
   #transactions = 0;
   #last: CommittedTransaction | null = null;
-  #open = new Pile();
+  #open = emptyPile();
   /** Parts of the open transaction were cut already. */
   #cut = false;
   #through: Lsn;
@@ -50,7 +64,8 @@ export class BatchBuilder implements TransactionReceiver {
   #taken: Lsn = ZERO_LSN;
 
   /** `through`: all that commits below it counts already. */
-  constructor(limits: BatchLimits, through: Lsn) {
+  constructor(lanes: Pick<TableLanes, 'has' | 'write'>, limits: BatchLimits, through: Lsn) {
+    this.#lanes = lanes;
     this.#limits = limits;
     this.#through = through;
   }
@@ -62,9 +77,7 @@ export class BatchBuilder implements TransactionReceiver {
 
   /** Nothing received waits here, complete or open. */
   get empty(): boolean {
-    return (
-      this.#ready.length === 0 && this.#complete.events.length === 0 && this.#open.events.length === 0 && !this.#cut
-    );
+    return this.#ready.length === 0 && this.#complete.events === 0 && this.#open.events === 0 && !this.#cut;
   }
 
   /** Of all that waits here, an open transaction's part included. */
@@ -84,20 +97,32 @@ export class BatchBuilder implements TransactionReceiver {
 
   /** Complete transactions or parts wait to be published. */
   get waiting(): boolean {
-    return this.#ready.length > 0 || this.#complete.events.length > 0;
+    return this.#ready.length > 0 || this.#complete.events > 0;
   }
 
-  event(event: RoutedEvent, bytes: number): void {
-    if (this.#isFull(this.#open)) this.#cutPart(event.event.transaction.xid);
-    this.#open.events.push(event);
-    this.#open.bytes += bytes;
+  takes(table: StreamedTable): boolean {
+    return this.#lanes.has(table);
+  }
+
+  event(event: OutgoingEvent, table: StreamedTable, partition: number | null): void {
+    const open = this.#open;
+    if (this.#isFull(open)) this.#cutPart(event.transaction.xid);
+    const { lane, bytes } = this.#lanes.write(event, table, partition);
+    if (!lane.isOpen) {
+      lane.isOpen = true;
+      open.lanes.push(lane);
+    }
+    if (open.events === 0) open.first = event.position;
+    open.last = event.position;
+    open.events += 1;
+    open.bytes += bytes;
     this.#waitingBytes += bytes;
   }
 
   commit(transaction: CommittedTransaction): void {
     if (transaction.fence) this.#fence = transaction.endLsn;
     if (this.#cut) this.#closeParts(transaction);
-    else if (this.#open.events.length > 0) this.#join(transaction);
+    else if (this.#open.events > 0) this.#join(transaction);
     this.#through = maxLsn(this.#through, transaction.endLsn);
     if (this.#isFull(this.#complete)) this.#flush();
   }
@@ -119,48 +144,77 @@ export class BatchBuilder implements TransactionReceiver {
   }
 
   #join(transaction: CommittedTransaction): void {
+    const open = this.#open;
     const fits =
-      this.#complete.events.length + this.#open.events.length <= this.#limits.events &&
-      this.#complete.bytes + this.#open.bytes <= this.#limits.bytes;
+      this.#complete.events + open.events <= this.#limits.events &&
+      this.#complete.bytes + open.bytes <= this.#limits.bytes;
     if (!fits) this.#flush();
-    if (this.#complete.events.length === 0) this.#complete = this.#open;
-    else {
-      for (const event of this.#open.events) this.#complete.events.push(event);
-      this.#complete.bytes += this.#open.bytes;
+    const complete = this.#complete;
+    for (const lane of open.lanes) {
+      lane.mark();
+      lane.isOpen = false;
+      if (lane.isComplete) continue;
+      lane.isComplete = true;
+      complete.lanes.push(lane);
     }
-    this.#open = new Pile();
+    if (complete.events === 0) complete.first = open.first;
+    complete.last = open.last;
+    complete.events += open.events;
+    complete.bytes += open.bytes;
+    empty(open);
     this.#transactions += 1;
     this.#last = transaction;
   }
 
   #cutPart(xid: number): void {
     this.#flush();
-    this.#push(this.#open, { transactions: 0, complete: null, open: { xid }, closes: null, lsn: this.#through });
-    this.#open = new Pile();
+    this.#pushOpen({ transactions: 0, complete: null, open: { xid }, closes: null, lsn: this.#through });
     this.#cut = true;
   }
 
   #closeParts(transaction: CommittedTransaction): void {
     const lsn = maxLsn(this.#through, transaction.endLsn);
-    this.#push(this.#open, { transactions: 1, complete: transaction, open: null, closes: transaction.xid, lsn });
-    this.#open = new Pile();
+    this.#pushOpen({ transactions: 1, complete: transaction, open: null, closes: transaction.xid, lsn });
     this.#cut = false;
   }
 
+  #pushOpen(rest: Omit<Batch, 'segments' | 'events' | 'first' | 'last' | 'bytes'>): void {
+    const segments = this.#open.lanes.map((lane) => {
+      lane.isOpen = false;
+      return lane.takeAll();
+    });
+    this.#ready.push({ segments, ...countsOf(this.#open), ...rest });
+    empty(this.#open);
+  }
+
   #flush(): void {
-    if (this.#complete.events.length === 0) return;
-    const transactions = this.#transactions;
-    this.#push(this.#complete, { transactions, complete: this.#last, open: null, closes: null, lsn: this.#through });
-    this.#complete = new Pile();
+    if (this.#complete.events === 0) return;
+    const segments = this.#complete.lanes.map((lane) => {
+      lane.isComplete = false;
+      return lane.takeMarked();
+    });
+    const rest = { transactions: this.#transactions, complete: this.#last, open: null, closes: null };
+    this.#ready.push({ segments, ...countsOf(this.#complete), ...rest, lsn: this.#through });
+    empty(this.#complete);
     this.#transactions = 0;
     this.#last = null;
   }
 
-  #push({ events, bytes }: Pile, rest: Omit<Batch, 'events' | 'bytes'>): void {
-    this.#ready.push({ events, bytes, ...rest });
-  }
-
   #isFull({ events, bytes }: Pile): boolean {
-    return events.length >= this.#limits.events || bytes >= this.#limits.bytes;
+    return events >= this.#limits.events || bytes >= this.#limits.bytes;
   }
+}
+
+function emptyPile(): Pile {
+  return { lanes: [], events: 0, bytes: 0, first: 0, last: 0 };
+}
+
+function empty(pile: Pile): void {
+  pile.lanes.length = 0;
+  pile.events = 0;
+  pile.bytes = 0;
+}
+
+function countsOf({ events, bytes, first, last }: Pile) {
+  return { events, bytes, first: BigInt(first), last: BigInt(last) };
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { checkpointOf } from '../../../shared/envelope/checkpoint.ts';
 import { fold, type ManifestState } from '../../../shared/envelope/fold.ts';
 import { encodeManifestRecord, type ManifestRecord } from '../../../shared/envelope/manifest.ts';
 import { SluiceError } from '../../../shared/errors.ts';
@@ -6,7 +7,7 @@ import type { Producer } from '../../../shared/kafka/interfaces.ts';
 import type { Lsn } from '../../../shared/postgres/lsn.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
 
-type Body<R> = R extends ManifestRecord ? Omit<R, 'incarnation' | 'epoch' | 'at' | 'lsn'> : never;
+type Body<R> = R extends ManifestRecord ? Omit<R, 'incarnation' | 'epoch' | 'at' | 'lsn' | 'checkpoint'> : never;
 
 /** A record without its header, which the writer fills in. `lsn` where the record moves it (batch, heartbeat, slot). */
 export type ManifestBody = Body<ManifestRecord> & { readonly lsn?: Lsn };
@@ -36,7 +37,14 @@ export interface ManifestWriterOptions {
    * nothing, and whoever still wrote under that epoch finds his next record at another offset.
    */
   readonly epoch?: string;
+  /** Bytes of records after which a checkpoint follows, for every 100 kB of it. */
+  readonly checkpointBytes: number;
+  /** Of a record; a checkpoint that is larger is left out. */
+  readonly maxMessageBytes: number;
 }
+
+/** So checkpoints take a tenth of the manifest at most where their interval is 1 MB. */
+const CHECKPOINT_SHARE = 100_000;
 
 /** A writer of a fresh epoch; its first append is to be the epoch record. */
 export function manifestWriter(options: ManifestWriterOptions): ManifestWriter {
@@ -54,10 +62,16 @@ class SerialManifestWriter implements ManifestWriter {
   readonly state: ManifestState;
   readonly #topic: string;
   readonly #producer: Producer;
+  readonly #options: ManifestWriterOptions;
+  /** Size of the last checkpoint; one that was too large was left out when so many bytes stood after the one before. */
+  #checkpoint: { bytes: number; leftOutAt: number };
   #last: Promise<unknown> = Promise.resolve();
   #failure: unknown = null;
 
-  constructor({ topic, producer, state, epoch = randomUUID() }: ManifestWriterOptions) {
+  constructor(options: ManifestWriterOptions) {
+    const { topic, producer, state, epoch = randomUUID() } = options;
+    this.#options = options;
+    this.#checkpoint = { bytes: state.checkpoint?.bytes ?? 0, leftOutAt: 0 };
     this.epoch = epoch;
     this.incarnation = state.incarnation ?? randomUUID();
     this.state = state;
@@ -67,34 +81,61 @@ class SerialManifestWriter implements ManifestWriter {
 
   append(body: ManifestBody): Promise<bigint> {
     const appended = this.#last.then(() => this.#append(body));
-    this.#last = appended.catch(() => undefined);
+    // What it meets ends the attempt like any other failure: nothing is appended after it.
+    this.#last = appended.then(() => this.#checkpointWhenDue()).catch(() => undefined);
     return appended;
   }
 
   async #append(body: ManifestBody): Promise<bigint> {
+    return await this.#unlessFailed(async () => {
+      const record = this.#recordOf(body);
+      await this.#appendOnce('append', record, encodeManifestRecord(record));
+      return record.at;
+    });
+  }
+
+  /** The caller of the append before it does not wait for it; the next append does. */
+  async #checkpointWhenDue(): Promise<void> {
+    const { checkpointBytes, maxMessageBytes, epoch: another } = this.#options;
+    const interval = checkpointBytes * Math.max(1, this.#checkpoint.bytes / CHECKPOINT_SHARE);
+    const { bytesSince } = this.state;
+    if (another !== undefined || bytesSince - this.#checkpoint.leftOutAt < interval) return;
+    await this.#unlessFailed(async () => {
+      const record = this.#recordOf({ kind: 'checkpoint', state: checkpointOf(this.state) });
+      const value = encodeManifestRecord(record);
+      const tooLarge = value.length > maxMessageBytes;
+      this.#checkpoint = { bytes: value.length, leftOutAt: tooLarge ? bytesSince : 0 };
+      if (tooLarge) return;
+      await this.#appendOnce('checkpoint', record, value);
+    });
+  }
+
+  async #unlessFailed<T>(act: () => Promise<T>): Promise<T> {
     if (this.#failure !== null) throw this.#failure;
     try {
-      return await this.#appendOnce(body);
+      return await act();
     } catch (error) {
       this.#failure = error;
       throw error;
     }
   }
 
-  async #appendOnce(body: ManifestBody): Promise<bigint> {
-    const at = this.state.nextOffset;
-    const header = { incarnation: this.incarnation, epoch: this.epoch, at, lsn: body.lsn ?? this.state.lsn };
-    const record = { ...body, ...header } as ManifestRecord;
-    failpoint('capture.before-append');
-    const answers = await this.#producer.send(
-      [{ topic: this.#topic, partition: 0, key: null, value: encodeManifestRecord(record) }],
-      { floor: () => at },
-    );
+  #recordOf(body: ManifestBody): ManifestRecord {
+    const { nextOffset: at, lsn, checkpoint } = this.state;
+    const header = { incarnation: this.incarnation, epoch: this.epoch, at, lsn: body.lsn ?? lsn };
+    const named = checkpoint === null ? {} : { checkpoint: checkpoint.offset };
+    return { ...body, ...header, ...named } as ManifestRecord;
+  }
+
+  async #appendOnce(what: 'append' | 'checkpoint', record: ManifestRecord, value: Buffer): Promise<void> {
+    const { at } = record;
+    const outgoing = { topic: this.#topic, partition: 0, key: null, value };
+    failpoint(`capture.before-${what}`);
+    const answers = await this.#producer.send([outgoing], { floor: () => at });
     this.#checkAnswer(answers, at);
-    failpoint('capture.after-append');
-    const verdict = fold(this.state, at, record);
+    failpoint(`capture.after-${what}`);
+    const verdict = fold(this.state, at, record, value.length);
     if (!verdict.counts) throw new SluiceError('INTERNAL', `own manifest record does not count: ${verdict.why}`);
-    return at;
   }
 
   #checkAnswer(answers: Awaited<ReturnType<Producer['send']>>, at: bigint): void {

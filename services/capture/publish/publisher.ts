@@ -1,17 +1,15 @@
 import { type PartitionEnd, partitionKey } from '../../../shared/envelope/fold.ts';
 import { SluiceError } from '../../../shared/errors.ts';
-import type { FloorLookup, OutgoingRecord, Producer, Written } from '../../../shared/kafka/interfaces.ts';
+import type { FloorLookup, Producer, Written } from '../../../shared/kafka/interfaces.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
 import type { CommittedTransaction } from '../stream/transaction-assembler.ts';
 import type { Batch } from './batch-builder.ts';
-import type { BatchEncoder } from './batch-encoder.ts';
 import type { ManifestWriter } from './manifest-writer.ts';
 import { segmentOf } from './segments.ts';
 
 export interface PublisherOptions {
   /** Of the events only: the manifest has its own. */
   readonly producer: Producer;
-  readonly encoder: BatchEncoder;
   readonly writer: ManifestWriter;
   /** Called after each append was answered. */
   readonly onAppended: () => void;
@@ -22,9 +20,8 @@ export interface PublisherOptions {
 /**
  * Publishes batches: events first, then the manifest record that makes them count.
  *
- *   encode   1 2 3
- *   send       1 2 3        one send at a time, in order
- *   append       1 2 3      in order, each after its own events were answered
+ *   send     1 2 3        one send at a time, in order
+ *   append     1 2 3      in order, each after its own events were answered
  *
  * After any failure nothing more is sent or appended.
  */
@@ -55,17 +52,15 @@ export class Publisher {
   }
 
   /**
-   * Encodes a batch and hands it on; resolves when the next one may be given: its events are being sent,
-   * the batch before counts.
+   * Hands a batch on; resolves when the next one may be given: its events are being sent, the batch before counts.
    */
   async publish(batch: Batch): Promise<void> {
     this.#inFlight += 1;
     this.#bytes += batch.bytes;
     const number = this.#next;
     this.#next += 1n;
-    const records = await this.#options.encoder.encode(batch.events);
     const before = this.#appended;
-    const sent = this.#sent.then(() => this.#send(records));
+    const sent = this.#sent.then(() => this.#send(batch));
     const appended = Promise.all([sent, before]).then(([segments]) => this.#append(number, batch, segments));
     this.#sent = sent;
     this.#appended = appended;
@@ -78,27 +73,25 @@ export class Publisher {
     await this.#appended;
   }
 
-  async #send(records: readonly OutgoingRecord[]): Promise<Written[]> {
-    const written = await this.#options.producer.send(records, this.#floors);
+  async #send({ segments, events }: Batch): Promise<Written[]> {
+    const written = await this.#options.producer.sendSealed(segments, this.#floors);
     const count = written.reduce((sum, part) => sum + part.count, 0);
-    if (count !== records.length) {
-      throw new SluiceError('KAFKA_PRODUCE_FAILED', `${records.length} events were sent, ${count} answered`);
+    if (count !== events) {
+      throw new SluiceError('KAFKA_PRODUCE_FAILED', `${events} events were sent, ${count} answered`);
     }
     for (const part of written) this.#floors.raise(part);
     return written;
   }
 
   async #append(number: bigint, batch: Batch, written: readonly Written[]): Promise<void> {
-    const { events, bytes, transactions, complete, open, closes, lsn } = batch;
-    const [first, last] = [events[0], events.at(-1)];
-    if (!first || !last) throw new SluiceError('INTERNAL', 'an empty batch');
+    const { first, last, bytes, transactions, complete, open, closes, lsn } = batch;
     failpoint('capture.after-events');
     await this.#options.writer.append({
       kind: 'batch',
       lsn,
       batch: number,
-      first: first.event.position,
-      last: last.event.position,
+      first,
+      last,
       transactions,
       complete: complete && publicPart(complete),
       open,

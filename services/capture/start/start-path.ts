@@ -77,7 +77,8 @@ export async function startPath(
   const selected = await atSource(task, () => readSelection(source.sql, task));
   const state = await knownManifest(task, kafka, signal);
   checkNotTakenOver(state, knownEpochs);
-  const manifest = { topic: manifestTopic(task.name), producer: kafka.producer, state };
+  const sizes = { checkpointBytes: task.tuning.checkpointBytes, maxMessageBytes: task.kafka.maxMessageBytes };
+  const manifest = { topic: manifestTopic(task.name), producer: kafka.producer, state, ...sizes };
   if (state.epoch) onWriter(manifestWriter({ ...manifest, epoch: state.epoch.epoch }));
   const before = state.nextOffset;
   await atSource(task, () => awaitFreeSlot(source.sql, { slot: slotName(task.name), takeOver, signal }));

@@ -1,15 +1,16 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { heartbeatDue } from '../../../shared/envelope/acknowledgement.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { Producer } from '../../../shared/kafka/interfaces.ts';
 import { type Lsn, ZERO_LSN } from '../../../shared/postgres/lsn.ts';
 import { BatchBuilder } from '../publish/batch-builder.ts';
-import type { BatchEncoder } from '../publish/batch-encoder.ts';
 import type { ManifestWriter } from '../publish/manifest-writer.ts';
 import { Publisher } from '../publish/publisher.ts';
+import type { TableLanes } from '../publish/table-lanes.ts';
 import { Acknowledger } from './acknowledger.ts';
 import { LoggedTruncates } from './logged-truncates.ts';
 import { PgoutputDecoder } from './pgoutput-decoder.ts';
+import type { PgoutputMessage } from './pgoutput-message.ts';
 import type { ReplicationConnection, StreamStart, WalReceiver } from './replication-connection.ts';
 import type { StreamedTable } from './streamed-table.ts';
 import { type KnownTransaction, type ShapeRule, TransactionAssembler } from './transaction-assembler.ts';
@@ -25,7 +26,7 @@ export interface ChangeStreamOptions {
   readonly tables: readonly StreamedTable[];
   readonly shapeRule: ShapeRule;
   readonly producer: Producer;
-  readonly encoder: BatchEncoder;
+  readonly lanes: TableLanes;
   readonly writer: ManifestWriter;
   /** Of a batch, at most. */
   readonly batchEvents: number;
@@ -35,14 +36,10 @@ export interface ChangeStreamOptions {
   readonly heartbeatMilliseconds: number;
 }
 
-const BATCH_BYTES = 8 * 1024 * 1024;
-/** Bytes received and not yet counted, at which the socket is left unread. */
+const BATCH_BYTES = 4 * 1024 * 1024;
+/** Bytes of records that are not counted yet, at which the socket is left unread. */
 const IN_FLIGHT_BYTES = 12 * 1024 * 1024;
-/** What a decoded event takes beside the bytes of its message. */
-const EVENT_OVERHEAD = 512;
-/** And each of its columns. */
-const COLUMN_OVERHEAD = 32;
-/** Time in which small transactions gather into one batch, while nothing else is being published. */
+/** Between the batches of small transactions that follow each other closely. */
 const GATHER_MILLISECONDS = 5;
 const LOOK_MILLISECONDS = 1_000;
 /** After a fence, its reader may wait for a WAL position slightly past the fence's commit. */
@@ -62,17 +59,19 @@ export class ChangeStream implements WalReceiver {
   readonly #loggedTruncates: LoggedTruncates | null;
   readonly #wake = new Wake();
   #paused = false;
+  #registering = false;
   #heartbeatAt = 0;
+  #publishedAt = Number.NEGATIVE_INFINITY;
   #fence = ZERO_LSN;
   #fenceAt = Number.NEGATIVE_INFINITY;
   #heardAt = performance.now();
   #failure: unknown = null;
 
   constructor(options: ChangeStreamOptions) {
-    const { connection, writer, producer, encoder } = options;
+    const { connection, writer, producer, lanes } = options;
     this.#options = options;
     this.#loggedTruncates = options.truncatesLogged ? new LoggedTruncates() : null;
-    this.#builder = new BatchBuilder({ events: options.batchEvents, bytes: BATCH_BYTES }, writer.state.lsn);
+    this.#builder = new BatchBuilder(lanes, { events: options.batchEvents, bytes: BATCH_BYTES }, writer.state.lsn);
     const byOid = new Map(options.tables.map((table) => [table.shape.oid, table]));
     const { position, shapeRule } = options;
     this.#assembler = new TransactionAssembler({ tables: byOid, position, receiver: this.#builder, shapeRule });
@@ -84,7 +83,6 @@ export class ChangeStream implements WalReceiver {
     });
     this.#publisher = new Publisher({
       producer,
-      encoder,
       writer,
       onAppended: () => {
         this.#acknowledger.advanced();
@@ -115,22 +113,27 @@ export class ChangeStream implements WalReceiver {
     }
   }
 
-  message(lsn: Lsn, bytes: Buffer, start: number): void {
-    this.#heardAt = performance.now();
-    const message = this.#decoder.decode(bytes, start);
-    const columns = 'relation' in message ? message.relation.columns.length : 0;
-    const size = bytes.length + EVENT_OVERHEAD + columns * COLUMN_OVERHEAD;
-    if (this.#loggedTruncates === null) this.#assembler.take(message, lsn, size);
-    else for (const one of this.#loggedTruncates.translate(message)) this.#assembler.take(one, lsn, size);
-    if (this.#builder.fence > this.#fence) {
-      this.#fence = this.#builder.fence;
-      this.#fenceAt = this.#heardAt;
+  message(lsn: number | bigint, bytes: Buffer, start: number, end: number): boolean {
+    const message = this.#decoder.decode(bytes, start, end);
+    const untaken = this.#take(message, lsn);
+    if (untaken) {
+      this.#registerThenResume(untaken);
+      return false;
+    }
+    if (message.type === 'commit') {
+      this.#heardAt = performance.now();
+      if (this.#builder.fence > this.#fence) {
+        this.#fence = this.#builder.fence;
+        this.#fenceAt = this.#heardAt;
+      }
+      this.#wake.notify();
     }
     if (!this.#paused && this.#builder.bytes + this.#publisher.bytes >= IN_FLIGHT_BYTES) {
       this.#paused = true;
       this.#options.connection.pause();
+      this.#wake.notify();
     }
-    this.#wake.notify();
+    return true;
   }
 
   keepalive(walEnd: Lsn, replyRequested: boolean): void {
@@ -141,9 +144,36 @@ export class ChangeStream implements WalReceiver {
     this.#wake.notify();
   }
 
+  /** The table that has to be registered before the message can be taken; null: it is taken. */
+  #take(message: PgoutputMessage, lsn: number | bigint): StreamedTable | null {
+    const log = this.#loggedTruncates;
+    if (log === null) return this.#assembler.take(message, lsn);
+    const before = log.before(message);
+    if (before !== null) {
+      const untaken = this.#assembler.take(before, lsn);
+      if (untaken) return untaken;
+      log.taken();
+    }
+    return log.takes(message) ? null : this.#assembler.take(message, lsn);
+  }
+
+  /** A shape that the table had before: its schema is registered when its first event comes. */
+  #registerThenResume(table: StreamedTable): void {
+    const { connection, lanes } = this.#options;
+    this.#registering = true;
+    connection.pause();
+    lanes.register(table).then(
+      () => {
+        this.#registering = false;
+        if (!this.#paused) connection.resume();
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
   async #step(): Promise<void> {
     if (this.#builder.waiting) {
-      if (!this.#builder.urgent && this.#publisher.inFlight === 0) await delay(GATHER_MILLISECONDS);
+      if (!this.#builder.urgent) await this.#gather();
       await this.#publishNext();
     } else {
       await this.#heartbeat();
@@ -153,9 +183,17 @@ export class ChangeStream implements WalReceiver {
     this.#resumeWithRoom();
   }
 
+  /** A transaction that comes alone goes at once, with what came together with it; a row of them gathers. */
+  async #gather(): Promise<void> {
+    const since = performance.now() - this.#publishedAt;
+    await (since < GATHER_MILLISECONDS ? delay(GATHER_MILLISECONDS - since) : nextTurn());
+  }
+
   async #publishNext(): Promise<void> {
     const batch = this.#builder.take();
-    if (batch) await this.#publisher.publish(batch);
+    if (!batch) return;
+    this.#publishedAt = performance.now();
+    await this.#publisher.publish(batch);
   }
 
   async #drain(): Promise<void> {
@@ -192,7 +230,7 @@ export class ChangeStream implements WalReceiver {
     if (!idle && this.#builder.bytes + this.#publisher.bytes > IN_FLIGHT_BYTES / 2) return;
     this.#paused = false;
     this.#heardAt = performance.now();
-    this.#options.connection.resume();
+    if (!this.#registering) this.#options.connection.resume();
   }
 
   #inFenceWindow(): boolean {

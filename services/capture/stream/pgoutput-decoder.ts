@@ -1,41 +1,52 @@
-import { constants as buffer, isAscii, isUtf8 } from 'node:buffer';
-import { type ColumnValue, type Tuple, UNKNOWN } from '../../../shared/envelope/change-event.ts';
+import { constants as buffer, isUtf8 } from 'node:buffer';
+import { WireTuple } from '../../../shared/envelope/wire-tuple.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { Lsn } from '../../../shared/postgres/lsn.ts';
-import type { PgoutputMessage, Relation, RelationColumn } from './pgoutput-message.ts';
+import type {
+  DeleteMessage,
+  InsertMessage,
+  PgoutputMessage,
+  Relation,
+  RelationColumn,
+  UpdateMessage,
+} from './pgoutput-message.ts';
 
 /** Microseconds from 1970-01-01 to PostgreSQL's epoch, 2000-01-01. */
 const POSTGRES_EPOCH = 946_684_800_000_000n;
 
-/** Larger messages are not made a text as a whole, of which their values would be slices. */
-const WHOLE_BYTES = 1024 * 1024;
+const NO_RELATION: Relation = { oid: 0, schema: '', name: '', identity: 'nothing', columns: [] };
 
 const identities = { d: 'default', n: 'nothing', f: 'full', i: 'index' } as const;
 
 /**
  * Decodes pgoutput messages of protocol version 1, text format. It remembers the relations that the server
  * described: pgoutput does so before their first change in a session and after each change of shape.
- * Every value is copied out of the bytes, which the socket's buffer may reuse.
+ * Values stay where they are, in bytes that the socket may reuse: messages of rows are for the moment only.
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
 export class PgoutputDecoder {
   readonly #relations = new Map<number, Relation>();
+  readonly #before = new WireTuple();
+  readonly #after = new WireTuple();
+  readonly #inserted: InsertMessage = { type: 'insert', relation: NO_RELATION, after: this.#after };
+  readonly #updated: UpdateMessage = { type: 'update', relation: NO_RELATION, before: null, after: this.#after };
+  readonly #deleted: DeleteMessage = { type: 'delete', relation: NO_RELATION, before: this.#before };
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
-  /** The bytes from #asciiFrom on as text, when all of them are ASCII: its slices are the values. */
-  #ascii: string | null = null;
-  #asciiFrom = 0;
+  #end = 0;
+  #kind: number | undefined;
 
   /**
-   * The message that fills `bytes` from `start` to the end.
-   * @throws SluiceError SOURCE_PROTOCOL, SOURCE_ENCODING
+   * The message that stands in `bytes` from `start` to `end`.
+   * @throws SluiceError SOURCE_PROTOCOL, SOURCE_ENCODING, KAFKA_RECORD_TOO_LARGE
    */
-  decode(bytes: Buffer, start = 0): PgoutputMessage {
+  decode(bytes: Buffer, start = 0, end = bytes.length): PgoutputMessage {
     this.#bytes = bytes;
     this.#at = start + 1;
-    this.#ascii = null;
-    const message = this.#message(bytes[start]);
-    if (this.#at !== bytes.length) throw malformed(`${bytes.length - this.#at} bytes follow it`, bytes[start]);
+    this.#end = end;
+    this.#kind = start < end ? bytes[start] : undefined;
+    const message = this.#message(this.#kind);
+    if (this.#at !== end) throw malformed(`${end - this.#at} bytes follow it`, this.#kind);
     return message;
   }
 
@@ -72,29 +83,36 @@ export class PgoutputDecoder {
     }
   }
 
-  #insert(): PgoutputMessage {
-    const relation = this.#changed();
+  #insert(): InsertMessage {
+    const relation = this.#known(this.#uint32());
     this.#expect(0x4e); // N
-    return { type: 'insert', relation, after: this.#tuple(relation) };
+    this.#inserted.relation = relation;
+    this.#tuple(relation, this.#after);
+    return this.#inserted;
   }
 
-  #update(): PgoutputMessage {
-    const relation = this.#changed();
-    let before: Tuple | null = null;
+  #update(): UpdateMessage {
+    const relation = this.#known(this.#uint32());
     let kind = this.#byte();
-    if (kind === 0x4b || kind === 0x4f) {
-      before = this.#oldTuple(relation, kind);
+    const hasOld = kind === 0x4b || kind === 0x4f;
+    if (hasOld) {
+      this.#oldTuple(relation, kind);
       kind = this.#byte();
     }
     if (kind !== 0x4e) throw malformed('the new tuple is missing', 0x55);
-    return { type: 'update', relation, before, after: this.#tuple(relation) };
+    this.#updated.relation = relation;
+    this.#updated.before = hasOld ? this.#before : null;
+    this.#tuple(relation, this.#after);
+    return this.#updated;
   }
 
-  #delete(): PgoutputMessage {
-    const relation = this.#changed();
+  #delete(): DeleteMessage {
+    const relation = this.#known(this.#uint32());
     const kind = this.#byte();
     if (kind !== 0x4b && kind !== 0x4f) throw malformed('the old tuple is missing', 0x44);
-    return { type: 'delete', relation, before: this.#oldTuple(relation, kind) };
+    this.#deleted.relation = relation;
+    this.#oldTuple(relation, kind);
+    return this.#deleted;
   }
 
   #truncate(): PgoutputMessage {
@@ -132,68 +150,47 @@ export class PgoutputDecoder {
     return { key, name: this.#name(), typeOid: this.#uint32(), typmod: this.#uint32() | 0 };
   }
 
-  /** The relation of a change; from here on the message holds tuples only. */
-  #changed(): Relation {
-    const relation = this.#known(this.#uint32());
-    const tuples = this.#bytes.subarray(this.#at);
-    if (tuples.length <= WHOLE_BYTES && isAscii(tuples)) {
-      this.#ascii = tuples.toString('latin1');
-      this.#asciiFrom = this.#at;
-    }
-    return relation;
-  }
-
   #known(oid: number): Relation {
     const relation = this.#relations.get(oid);
-    if (!relation) throw malformed(`relation ${oid} was not described before`, this.#bytes[0]);
+    if (!relation) throw malformed(`relation ${oid} was not described before`, this.#kind);
     return relation;
   }
 
   /** A key-only tuple (K) has NULL where nothing is known: columns outside the replica identity. */
-  #oldTuple(relation: Relation, kind: number): Tuple {
-    const values = this.#tuple(relation);
-    if (kind === 0x4b) {
-      for (let i = 0; i < values.length; i++) if (!relation.columns[i]?.key) values[i] = UNKNOWN;
-    }
-    return values;
+  #oldTuple(relation: Relation, kind: number): void {
+    const tuple = this.#before;
+    this.#tuple(relation, tuple);
+    if (kind !== 0x4b) return;
+    for (let i = 0; i < tuple.length; i++) if (!relation.columns[i]?.key) tuple.setUnknown(i);
   }
 
-  #tuple(relation: Relation): ColumnValue[] {
+  #tuple(relation: Relation, tuple: WireTuple): void {
     const count = this.#uint16();
     if (count !== relation.columns.length) {
-      throw malformed(`a tuple of ${relation.schema}.${relation.name} has ${count} columns`, this.#bytes[0]);
+      throw malformed(`a tuple of ${relation.schema}.${relation.name} has ${count} columns`, this.#kind);
     }
-    const values = new Array<ColumnValue>(count);
-    for (let i = 0; i < count; i++) values[i] = this.#value(relation, i);
-    return values;
-  }
-
-  #value(relation: Relation, column: number): ColumnValue {
-    switch (this.#byte()) {
-      case 0x74: {
-        // t
-        const length = this.#uint32();
-        const from = this.#at;
-        this.#skip(length);
-        if (this.#ascii !== null) return this.#ascii.slice(from - this.#asciiFrom, this.#at - this.#asciiFrom);
-        if (length > WHOLE_BYTES) return this.#large(relation, column, from);
-        return this.#utf8(from, this.#at) ?? invalidUtf8(relation, column);
+    tuple.reset(this.#bytes, count);
+    for (let i = 0; i < count; i++) {
+      switch (this.#byte()) {
+        case 0x74: {
+          // t
+          const length = this.#uint32();
+          const from = this.#at;
+          this.#skip(length);
+          if (length > buffer.MAX_STRING_LENGTH) throw tooLarge(relation, i, length);
+          tuple.setText(i, from, this.#at);
+          break;
+        }
+        case 0x6e: // n
+          tuple.setNull(i);
+          break;
+        case 0x75: // u
+          tuple.setUnknown(i);
+          break;
+        default:
+          throw malformed('a value has an unknown form', this.#kind);
       }
-      case 0x6e: // n
-        return null;
-      case 0x75: // u
-        return UNKNOWN;
-      default:
-        throw malformed('a value has an unknown form', this.#bytes[0]);
     }
-  }
-
-  /** The value from `from` to here. ASCII takes one byte a character, outside of the heap. */
-  #large(relation: Relation, column: number, from: number): string {
-    const bytes = this.#bytes.subarray(from, this.#at);
-    if (bytes.length > buffer.MAX_STRING_LENGTH) throw tooLarge(relation, column, bytes.length);
-    if (isAscii(bytes)) return bytes.toString('latin1');
-    return this.#utf8(from, this.#at) ?? invalidUtf8(relation, column);
   }
 
   /** null when the bytes are not valid UTF-8. Node writes U+FFFD for those, which may also stand there rightly. */
@@ -205,7 +202,7 @@ export class PgoutputDecoder {
 
   #name(): string {
     const end = this.#bytes.indexOf(0, this.#at);
-    if (end < 0) throw malformed('a name does not end', this.#bytes[0]);
+    if (end < 0 || end >= this.#end) throw malformed('a name does not end', this.#kind);
     const text = this.#utf8(this.#at, end);
     if (text === null) throw new SluiceError('SOURCE_ENCODING', 'a name in the stream is not valid UTF-8');
     this.#at = end + 1;
@@ -227,13 +224,14 @@ export class PgoutputDecoder {
   #uint32(): number {
     const from = this.#at;
     this.#skip(4);
-    return this.#bytes.readUInt32BE(from);
+    const bytes = this.#bytes;
+    return ((bytes[from]! << 24) | (bytes[from + 1]! << 16) | (bytes[from + 2]! << 8) | bytes[from + 3]!) >>> 0;
   }
 
   #uint16(): number {
     const from = this.#at;
     this.#skip(2);
-    return this.#bytes.readUInt16BE(from);
+    return (this.#bytes[from]! << 8) | this.#bytes[from + 1]!;
   }
 
   #byte(): number {
@@ -243,12 +241,12 @@ export class PgoutputDecoder {
   }
 
   #expect(kind: number): void {
-    if (this.#byte() !== kind) throw malformed('the new tuple is missing', this.#bytes[0]);
+    if (this.#byte() !== kind) throw malformed('the new tuple is missing', this.#kind);
   }
 
   #skip(length: number): void {
     this.#at += length;
-    if (this.#at > this.#bytes.length) throw malformed('it ends too early', this.#bytes[0]);
+    if (this.#at > this.#end) throw malformed('it ends too early', this.#kind);
   }
 }
 
@@ -266,14 +264,5 @@ function tooLarge(relation: Relation, column: number, bytes: number): SluiceErro
       context: { schema: relation.schema, table: relation.name, column: name, bytes },
       remedy: 'Leave the table out of the task; no setting allows a value of this size.',
     },
-  );
-}
-
-function invalidUtf8(relation: Relation, column: number): never {
-  const name = relation.columns[column]?.name ?? '';
-  throw new SluiceError(
-    'SOURCE_ENCODING',
-    `a value of column ${name} of ${relation.schema}.${relation.name} is not valid UTF-8`,
-    { context: { schema: relation.schema, table: relation.name, column: name } },
   );
 }

@@ -1,4 +1,5 @@
-import type { ReplicaIdentity, Tuple } from '../../../shared/envelope/change-event.ts';
+import type { ReplicaIdentity } from '../../../shared/envelope/change-event.ts';
+import type { WireTuple } from '../../../shared/envelope/wire-tuple.ts';
 import type { Lsn } from '../../../shared/postgres/lsn.ts';
 
 /** A table as the WAL's own catalog view describes it. */
@@ -18,14 +19,17 @@ export interface RelationColumn {
   readonly typmod: number;
 }
 
-/** Messages of pgoutput's protocol version 1. `before` has UNKNOWN in columns that a key-only tuple does not carry. */
+/**
+ * Messages of pgoutput's protocol version 1. Those of rows, and their tuples, are the decoder's: they are valid until it
+ * decodes the next one. `before` is unknown in columns that a key-only tuple does not carry.
+ */
 export type PgoutputMessage =
   | BeginMessage
   | CommitMessage
   | { readonly type: 'relation'; readonly relation: Relation }
-  | { readonly type: 'insert'; readonly relation: Relation; readonly after: Tuple }
-  | { readonly type: 'update'; readonly relation: Relation; readonly before: Tuple | null; readonly after: Tuple }
-  | { readonly type: 'delete'; readonly relation: Relation; readonly before: Tuple }
+  | InsertMessage
+  | UpdateMessage
+  | DeleteMessage
   | {
       readonly type: 'truncate';
       readonly relations: readonly Pick<Relation, 'oid'>[];
@@ -34,6 +38,25 @@ export type PgoutputMessage =
   | { readonly type: 'message'; readonly transactional: boolean; readonly lsn: Lsn; readonly prefix: string }
   | { readonly type: 'origin' }
   | { readonly type: 'type' };
+
+export interface InsertMessage {
+  readonly type: 'insert';
+  relation: Relation;
+  readonly after: WireTuple;
+}
+
+export interface UpdateMessage {
+  readonly type: 'update';
+  relation: Relation;
+  before: WireTuple | null;
+  readonly after: WireTuple;
+}
+
+export interface DeleteMessage {
+  readonly type: 'delete';
+  relation: Relation;
+  readonly before: WireTuple;
+}
 
 export interface BeginMessage {
   readonly type: 'begin';

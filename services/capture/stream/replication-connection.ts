@@ -6,13 +6,17 @@ import { connect, describeEnd, type PostgresEndpoint } from '../../../shared/pos
 import { postgresFailure } from '../../../shared/postgres/failure.ts';
 import { quoteIdentifier } from '../../../shared/postgres/identifiers.ts';
 import { formatLsn, type Lsn } from '../../../shared/postgres/lsn.ts';
+import { CopyFrames } from './copy-frames.ts';
 import { startReplicationFailure } from './replication-failure.ts';
 import { readKeepalive, standbyStatus, WAL_MESSAGE_HEADER, walMessageLsn } from './replication-messages.ts';
 
 /** What the source sends, called in order and synchronously: the bytes are valid during the call only. */
 export interface WalReceiver {
-  /** A pgoutput message fills `bytes` from `start` on. */
-  message(lsn: Lsn, bytes: Buffer, start: number): void;
+  /**
+   * A pgoutput message fills `bytes` from `start` to `end`. False: it cannot be taken now, and is given again after
+   * `resume`.
+   */
+  message(lsn: number | bigint, bytes: Buffer, start: number, end: number): boolean;
   /** The server has sent all that commits below `walEnd`; it may want an answer. */
   keepalive(walEnd: Lsn, replyRequested: boolean): void;
 }
@@ -37,6 +41,7 @@ export class ReplicationConnection {
   readonly #client: pg.Client;
   readonly #wire: WireConnection;
   readonly #endpoint: PostgresEndpoint;
+  #frames: CopyFrames | null = null;
   #streaming = false;
 
   private constructor(client: pg.Client, endpoint: PostgresEndpoint) {
@@ -82,14 +87,8 @@ export class ReplicationConnection {
       this.#streaming = true;
     });
     const thrown = new Promise<never>((_, reject) => {
-      this.#wire.on('copyData', ({ chunk }: { chunk: Buffer }) => {
-        try {
-          dispatch(chunk, receiver);
-        } catch (error) {
-          this.#wire.removeAllListeners('copyData');
-          reject(error as Error);
-        }
-      });
+      const take = (bytes: Buffer, from: number, end: number) => dispatch(receiver, bytes, from, end);
+      this.#frames = new CopyFrames(this.#wire.stream, take, reject);
     });
     const ended = this.#client.query(startCommand(start)).then(() => {
       throw new SluiceError('SOURCE_STREAM_ENDED', 'the source ended the replication stream');
@@ -107,11 +106,11 @@ export class ReplicationConnection {
 
   /** Stops reading from the socket: the server keeps what it has. Statuses still go out. */
   pause(): void {
-    this.#wire.stream.pause();
+    this.#frames?.pause();
   }
 
   resume(): void {
-    this.#wire.stream.resume();
+    this.#frames?.resume();
   }
 
   /** Tells the server that all below `lsn` is stored; asks for a keepalive in answer when `replyRequested`. */
@@ -121,8 +120,8 @@ export class ReplicationConnection {
 
   /** Ends the session, without waiting for what the server still wants to send. */
   async close(): Promise<void> {
-    this.#wire.removeAllListeners('copyData');
-    this.#wire.stream.resume();
+    if (this.#frames) this.#frames.end();
+    else this.#wire.stream.resume();
     this.#wire.end();
     await closed(this.#wire.stream);
   }
@@ -141,19 +140,18 @@ function closed(stream: Duplex): Promise<void> {
   });
 }
 
-function dispatch(chunk: Buffer, receiver: WalReceiver): void {
-  switch (chunk[0]) {
+function dispatch(receiver: WalReceiver, bytes: Buffer, start: number, end: number): boolean {
+  switch (bytes[start]) {
     case 0x77: // w
-      receiver.message(walMessageLsn(chunk), chunk, WAL_MESSAGE_HEADER);
-      return;
+      return receiver.message(walMessageLsn(bytes, start), bytes, start + WAL_MESSAGE_HEADER, end);
     case 0x6b: {
       // k
-      const { walEnd, replyRequested } = readKeepalive(chunk);
+      const { walEnd, replyRequested } = readKeepalive(bytes, start);
       receiver.keepalive(walEnd, replyRequested);
-      return;
+      return true;
     }
     default:
-      throw new SluiceError('SOURCE_PROTOCOL', `a message of unknown kind ${chunk[0]} stands in the stream`);
+      throw new SluiceError('SOURCE_PROTOCOL', `a message of unknown kind ${bytes[start]} stands in the stream`);
   }
 }
 

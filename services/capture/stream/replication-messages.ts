@@ -8,12 +8,18 @@ import type { Lsn } from '../../../shared/postgres/lsn.ts';
 /** Bytes before the payload of XLogData: kind, start, end, time. */
 export const WAL_MESSAGE_HEADER = 25;
 
-export function walMessageLsn(bytes: Buffer): Lsn {
-  return bytes.readBigUInt64BE(1) as Lsn;
+/** Of the upper half of an LSN: below it the whole is exact as a number. */
+const EXACT_HIGH = 2 ** 20;
+
+/** A number where that is exact: a bigint for each message would cost more than to decode it. */
+export function walMessageLsn(bytes: Buffer, start: number): number | bigint {
+  const high = bytes.readUInt32BE(start + 1);
+  if (high < EXACT_HIGH) return high * 2 ** 32 + bytes.readUInt32BE(start + 5);
+  return bytes.readBigUInt64BE(start + 1);
 }
 
-export function readKeepalive(bytes: Buffer): { walEnd: Lsn; replyRequested: boolean } {
-  return { walEnd: bytes.readBigUInt64BE(1) as Lsn, replyRequested: bytes[17] === 1 };
+export function readKeepalive(bytes: Buffer, start: number): { walEnd: Lsn; replyRequested: boolean } {
+  return { walEnd: bytes.readBigUInt64BE(start + 1) as Lsn, replyRequested: bytes[start + 17] === 1 };
 }
 
 /** Milliseconds from 1970 to PostgreSQL's epoch, 2000-01-01. */

@@ -1,4 +1,4 @@
-import type { ChangeEvent, TableShape } from '../../../shared/envelope/change-event.ts';
+import type { TableShape } from '../../../shared/envelope/change-event.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { Relation } from './pgoutput-message.ts';
 
@@ -7,13 +7,6 @@ export interface StreamedTable {
   readonly shape: TableShape;
   readonly topic: string;
   readonly partitions: number;
-}
-
-/** An event and where it goes. `partition` null: by its row key. */
-export interface RoutedEvent {
-  readonly event: ChangeEvent;
-  readonly table: StreamedTable;
-  readonly partition: number | null;
 }
 
 export function changed(shape: TableShape, difference: string): SluiceError {

@@ -1,16 +1,10 @@
-import {
-  type Change,
-  type ChangeEvent,
-  type ColumnValue,
-  type EventTransaction,
-  type Truncate,
-  type Tuple,
-  UNKNOWN,
-} from '../../../shared/envelope/change-event.ts';
+import type { EventTransaction, Truncate } from '../../../shared/envelope/change-event.ts';
+import type { OutgoingEvent } from '../../../shared/envelope/outgoing-event.ts';
+import type { WireTuple } from '../../../shared/envelope/wire-tuple.ts';
 import { SluiceError } from '../../../shared/errors.ts';
-import { formatLsn, type Lsn } from '../../../shared/postgres/lsn.ts';
-import type { CommitMessage, PgoutputMessage, Relation } from './pgoutput-message.ts';
-import type { RoutedEvent, StreamedTable } from './streamed-table.ts';
+import { formatLsn, type Lsn, ZERO_LSN } from '../../../shared/postgres/lsn.ts';
+import type { BeginMessage, CommitMessage, PgoutputMessage, Relation, UpdateMessage } from './pgoutput-message.ts';
+import type { StreamedTable } from './streamed-table.ts';
 
 /** Prefix of logical messages by which a fence announces itself. Anyone may write one: it only makes a heartbeat early. */
 export const FENCE_PREFIX = 'sluice.fence';
@@ -27,16 +21,25 @@ export interface CommittedTransaction {
 
 /** Takes what is assembled, in commit order: the events of a transaction, then its commit. */
 export interface TransactionReceiver {
-  event(event: RoutedEvent, bytes: number): void;
+  /** Whether events of the table can be taken now. */
+  takes(table: StreamedTable): boolean;
+  /** Valid during the call only. `partition` null: by the event's row key. */
+  event(event: OutgoingEvent, table: StreamedTable, partition: number | null): void;
   commit(transaction: CommittedTransaction): void;
 }
 
+/** Counts that begin anew with every transaction. */
 interface OpenTransaction {
   readonly transaction: EventTransaction;
-  ordinal: bigint;
-  totalOrder: bigint;
-  readonly tableOrders: Map<StreamedTable, bigint>;
+  ordinal: number;
+  totalOrder: number;
   fence: boolean;
+}
+
+/** The events of one table in the newest transaction that has some. */
+interface TableOrder {
+  transaction: EventTransaction | null;
+  count: number;
 }
 
 /** A transaction that is published already and that the source was asked for once more. */
@@ -53,6 +56,11 @@ interface BoundTable {
   /** Places of the row key's columns. */
   readonly key: readonly number[];
 }
+
+/** Positions are numbers: they count from 1, and no task lives for so many events. */
+const MOST_POSITION = 2n ** 52n;
+
+const NO_TRANSACTION: EventTransaction = { xid: 0, commitLsn: ZERO_LSN, commitTime: 0n };
 
 export interface AssemblerOptions {
   /** By oid. */
@@ -74,17 +82,33 @@ export class TransactionAssembler {
   readonly #shapeRule: ShapeRule;
   /** By oid: what the stream described and is selected. */
   readonly #bound = new Map<number, BoundTable>();
-  #position: bigint;
+  readonly #orders = new Map<StreamedTable, TableOrder>();
+  #position: number;
   #open: OpenTransaction | null = null;
   /** To come first, and to be passed over. */
   #again: KnownTransaction | null = null;
   #passing = false;
   /** Described while passing over: to be looked at when they are used. */
   readonly #described = new Map<number, Relation>();
+  /** The one event that is given out. */
+  readonly #event: OutgoingEvent = {
+    op: 'c',
+    before: null,
+    after: null,
+    moved: false,
+    truncate: null,
+    transaction: NO_TRANSACTION,
+    lsn: 0,
+    position: 0,
+    ordinal: 0,
+    totalOrder: 0,
+    tableOrder: 0,
+  };
 
   constructor({ tables, position, receiver, shapeRule }: AssemblerOptions) {
+    if (position >= MOST_POSITION) throw new SluiceError('INTERNAL', `position ${position} is beyond what is counted`);
     this.#tables = tables;
-    this.#position = position;
+    this.#position = Number(position);
     this.#receiver = receiver;
     this.#shapeRule = shapeRule;
   }
@@ -105,12 +129,14 @@ export class TransactionAssembler {
   }
 
   /**
-   * `lsn`: WAL position of the message; `bytes`: its size.
-   * @throws SluiceError SOURCE_TABLE_CHANGED, SOURCE_TABLE_RESHAPED, SOURCE_RESTORED, SOURCE_PROTOCOL
+   * `lsn`: WAL position of the message. Gives the table that the receiver does not take yet: then nothing has happened,
+   * and the message is to be given again. Else null.
+   * @throws SluiceError SOURCE_TABLE_CHANGED, SOURCE_TABLE_RESHAPED, SOURCE_RESTORED, SOURCE_PROTOCOL; what the receiver throws
    */
-  take(message: PgoutputMessage, lsn: Lsn, bytes: number): void {
-    if (this.#again) this.#passOver(this.#again, message);
-    else this.#take(message, lsn, bytes);
+  take(message: PgoutputMessage, lsn: number | bigint): StreamedTable | null {
+    if (!this.#again) return this.#take(message, lsn);
+    this.#passOver(this.#again, message);
+    return null;
   }
 
   #passOver(again: KnownTransaction, message: PgoutputMessage): void {
@@ -127,34 +153,37 @@ export class TransactionAssembler {
     }
   }
 
-  #take(message: PgoutputMessage, lsn: Lsn, bytes: number): void {
+  #take(message: PgoutputMessage, lsn: number | bigint): StreamedTable | null {
     switch (message.type) {
-      case 'begin': {
-        if (this.#open) throw outOfOrder('a transaction begins inside another');
-        const { xid, commitLsn, commitTime } = message;
-        const transaction = { xid, commitLsn, commitTime };
-        this.#open = { transaction, ordinal: 0n, totalOrder: 0n, tableOrders: new Map(), fence: false };
-        return;
-      }
+      case 'begin':
+        this.#begin(message);
+        return null;
       case 'commit':
         this.#commit(message);
-        return;
+        return null;
       case 'relation':
         this.#describe(message.relation);
-        return;
+        return null;
       case 'insert':
       case 'update':
       case 'delete':
-        this.#change(message, lsn, bytes);
-        return;
+        return this.#change(message, lsn);
       case 'truncate':
-        this.#truncate(message.relations, message.restartIdentity, lsn, bytes);
-        return;
+        return this.#truncate(message.relations, message.restartIdentity, lsn);
       case 'message':
-        if (!message.transactional) return;
+        if (!message.transactional) return null;
         this.#next();
         if (message.prefix === FENCE_PREFIX) this.#transaction().fence = true;
+        return null;
+      default:
+        return null;
     }
+  }
+
+  #begin({ xid, commitLsn, commitTime }: BeginMessage): void {
+    if (this.#open) throw outOfOrder('a transaction begins inside another');
+    const transaction = { xid, commitLsn, commitTime };
+    this.#open = { transaction, ordinal: 0, totalOrder: 0, fence: false };
   }
 
   #describe(relation: Relation): void {
@@ -174,65 +203,90 @@ export class TransactionAssembler {
     return this.#bound.get(oid);
   }
 
-  #change(message: RowMessage, lsn: Lsn, bytes: number): void {
-    this.#next();
+  #change(message: RowMessage, lsn: number | bigint): StreamedTable | null {
     const bound = this.#bindingOf(message.relation.oid);
-    if (!bound) return;
-    const { table, key } = bound;
-    switch (message.type) {
-      case 'insert':
-        this.#emit(table, { op: 'c', before: null, after: message.after }, { lsn, bytes });
-        return;
-      case 'delete':
-        this.#emit(table, { op: 'd', before: message.before, after: null, moved: false }, { lsn, bytes });
-        return;
-      case 'update': {
-        const { before } = message;
-        const after = before ? withKey(message.after, before, key) : message.after;
-        const moved = before !== null && key.some((i) => before[i] !== after[i]);
-        if (moved) this.#emit(table, { op: 'd', before, after: null, moved: true }, { lsn, bytes: 0 });
-        const old = moved || table.shape.identity === 'full' ? before : null;
-        this.#emit(table, { op: 'u', before: old, after }, { lsn, bytes });
-      }
+    if (bound && !this.#receiver.takes(bound.table)) return bound.table;
+    this.#next();
+    if (!bound) return null;
+    const { table } = bound;
+    if (message.type === 'update') this.#update(bound, message, lsn);
+    else if (message.type === 'insert') this.#emit('c', { before: null, after: message.after }, table, lsn);
+    else this.#emit('d', { before: message.before, after: null }, table, lsn);
+    return null;
+  }
+
+  /** A key change is a delete in the old key's partition, marked as moved, and an update in the new one's. */
+  #update({ table, key }: BoundTable, { before, after }: UpdateMessage, lsn: number | bigint): void {
+    if (before === null) {
+      this.#emit('u', { before, after }, table, lsn);
+      return;
     }
+    // A TOASTed key value that did not change is left out of the new tuple, but stands in the old one.
+    if (after.hasUnknown) after.fillFrom(before, key);
+    const moved = key.some((i) => !before.sameValue(after, i));
+    if (moved) this.#emit('d', { before, after: null }, table, lsn, { moved });
+    const old = moved || table.shape.identity === 'full' ? before : null;
+    this.#emit('u', { before: old, after }, table, lsn);
   }
 
   /** One event in every partition of every selected table of the statement. */
-  #truncate(relations: readonly Pick<Relation, 'oid'>[], restartIdentity: boolean, lsn: Lsn, bytes: number): void {
-    this.#next();
+  #truncate(
+    relations: readonly Pick<Relation, 'oid'>[],
+    restartIdentity: boolean,
+    lsn: number | bigint,
+  ): StreamedTable | null {
     // What is only logged as truncated may not be described yet.
     const tables = relations.flatMap(({ oid }) => this.#bindingOf(oid)?.table ?? this.#tables.get(oid) ?? []);
+    const untaken = tables.find((table) => !this.#receiver.takes(table));
+    if (untaken) return untaken;
+    this.#next();
     const names = tables.map(({ shape }) => ({ schema: shape.schema, name: shape.name }));
     const truncate: Truncate = { tables: names, restartIdentity };
     for (const table of tables) {
       for (let partition = 0; partition < table.partitions; partition++) {
-        this.#emit(table, { op: 't', before: null, after: null, truncate }, { lsn, bytes, partition });
+        this.#emit('t', { before: null, after: null }, table, lsn, { truncate, partition });
       }
     }
+    return null;
   }
 
-  #emit(table: StreamedTable, change: Change, at: { lsn: Lsn; bytes: number; partition?: number }): void {
+  #emit(
+    op: OutgoingEvent['op'],
+    row: Row,
+    table: StreamedTable,
+    lsn: number | bigint,
+    more: More = NOTHING_MORE,
+  ): void {
     const open = this.#transaction();
-    const tableOrder = (open.tableOrders.get(table) ?? 0n) + 1n;
-    open.tableOrders.set(table, tableOrder);
-    open.totalOrder += 1n;
-    // One literal with all fields, for every op: this is the hot path, and a spread costs more than all else in it.
-    const event = {
-      op: change.op,
-      before: change.before,
-      after: change.after,
-      moved: change.op === 'd' && change.moved,
-      truncate: change.op === 't' ? change.truncate : null,
-      shape: table.shape,
-      transaction: open.transaction,
-      lsn: at.lsn,
-      position: this.#position,
-      ordinal: open.ordinal,
-      totalOrder: open.totalOrder,
-      tableOrder,
-    } as ChangeEvent;
-    this.#position += 1n;
-    this.#receiver.event({ event, table, partition: at.partition ?? null }, at.bytes);
+    open.totalOrder += 1;
+    const event = this.#event;
+    event.op = op;
+    event.before = row.before;
+    event.after = row.after;
+    event.moved = more.moved ?? false;
+    event.truncate = more.truncate ?? null;
+    event.transaction = open.transaction;
+    event.lsn = lsn;
+    event.position = this.#position;
+    event.ordinal = open.ordinal;
+    event.totalOrder = open.totalOrder;
+    event.tableOrder = this.#nextOf(table, open.transaction);
+    this.#position += 1;
+    this.#receiver.event(event, table, more.partition ?? null);
+  }
+
+  #nextOf(table: StreamedTable, transaction: EventTransaction): number {
+    let order = this.#orders.get(table);
+    if (!order) {
+      order = { transaction, count: 0 };
+      this.#orders.set(table, order);
+    }
+    if (order.transaction !== transaction) {
+      order.transaction = transaction;
+      order.count = 0;
+    }
+    order.count += 1;
+    return order.count;
   }
 
   #commit({ commitLsn, endLsn, commitTime }: CommitMessage): void {
@@ -243,7 +297,7 @@ export class TransactionAssembler {
   }
 
   #next(): void {
-    this.#transaction().ordinal += 1n;
+    this.#transaction().ordinal += 1;
   }
 
   #transaction(): OpenTransaction {
@@ -254,13 +308,18 @@ export class TransactionAssembler {
 
 type RowMessage = Extract<PgoutputMessage, { type: 'insert' | 'update' | 'delete' }>;
 
-/** A TOASTed key value that did not change is left out of the new tuple, but stands in the old one. */
-function withKey(after: Tuple, before: Tuple, key: readonly number[]): Tuple {
-  if (!key.some((i) => after[i] === UNKNOWN)) return after;
-  const filled: ColumnValue[] = [...after];
-  for (const i of key) if (filled[i] === UNKNOWN) filled[i] = before[i] ?? null;
-  return filled;
+interface Row {
+  readonly before: WireTuple | null;
+  readonly after: WireTuple | null;
 }
+
+interface More {
+  readonly moved?: boolean;
+  readonly truncate?: Truncate;
+  readonly partition?: number;
+}
+
+const NOTHING_MORE: More = {};
 
 function otherHistory({ commitLsn, endLsn }: KnownTransaction, found: string): SluiceError {
   const expected = `the transaction that was published last, of commit LSN ${formatLsn(commitLsn)} and end LSN ${formatLsn(endLsn)}`;

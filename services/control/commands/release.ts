@@ -48,7 +48,8 @@ async function readManifest(kafka: Kafka, task: Task) {
   if (!view) return { identities: [], tableTopics: new Set<string>() };
   try {
     await view.refresh(new AbortController().signal);
-    return { identities: [...view.originalIdentities.values()], tableTopics: view.tableTopics };
+    // Each epoch lists them as they were before the first.
+    return { identities: view.state.epoch?.replicaIdentities ?? [], tableTopics: view.tableTopics };
   } finally {
     await view.close();
   }

@@ -1,26 +1,18 @@
 import { emptyManifest, type ManifestState } from '../../../shared/envelope/fold.ts';
-import type { RecordOf } from '../../../shared/envelope/manifest.ts';
+import { manifestBelow } from '../../../shared/envelope/manifest-reading.ts';
 import { readRecord } from '../../../shared/envelope/read-record.ts';
+import { readStored } from '../../../shared/envelope/read-stored.ts';
 import type { Fetcher, Kafka } from '../../../shared/kafka/interfaces.ts';
 import { manifestTopic } from '../../../shared/kafka/topic-names.ts';
-import { tableKey } from '../../../shared/postgres/identifiers.ts';
-
-type OriginalIdentity = RecordOf<'epoch'>['replicaIdentities'][number];
 
 const MAX_BYTES = 4_000_000;
 
 /** What counts of a task's manifest, read on with every `refresh`. */
 export class ManifestView {
-  readonly state: ManifestState = emptyManifest();
-  /** By tableKey: replica identities as they were before the task changed them, by its first epoch that says so. */
-  readonly originalIdentities = new Map<string, OriginalIdentity>();
-  /** Topics of tables, of all epochs. */
-  readonly tableTopics = new Set<string>();
-  transactions = 0n;
-  /** Of the first transaction that counted, in milliseconds since 1970: what a sink that applied nothing yet waits for. */
-  firstCommitTime: number | null = null;
+  state: ManifestState = emptyManifest();
   readonly #fetcher: Fetcher;
   readonly #topic: string;
+  #begun = false;
 
   private constructor(fetcher: Fetcher, topic: string) {
     this.#fetcher = fetcher;
@@ -40,37 +32,29 @@ export class ManifestView {
     return new ManifestView(await kafka.fetcher(), topic);
   }
 
-  /** Takes in what stands in the topic now. */
+  /** Takes in what stands in the topic now; without a checkpoint from its first record that is left. */
   async refresh(signal: AbortSignal): Promise<void> {
     const place = { topic: this.#topic, partition: 0 };
     const { low, high } = await this.#fetcher.watermarks(place);
-    let offset = this.state.nextOffset;
-    if (offset < low) offset = low;
-    while (offset < high) {
-      const records = await this.#fetcher.tail({ ...place, offset, maxBytes: MAX_BYTES, maxWaitMs: 100 }, signal);
-      for (const { offset: at, value } of records) {
-        this.#take(at, value);
-        offset = at + 1n;
-      }
+    if (!this.#begun) {
+      const reading = manifestBelow({ low, end: high, beginning: low });
+      this.state = await readStored(reading, { fetcher: this.#fetcher, topic: this.#topic }, signal);
+      this.#begun = true;
     }
+    while (this.state.nextOffset < high) {
+      const offset = this.state.nextOffset < low ? low : this.state.nextOffset;
+      const records = await this.#fetcher.tail({ ...place, offset, maxBytes: MAX_BYTES, maxWaitMs: 100 }, signal);
+      for (const record of records) readRecord(this.state, record.offset, record.value);
+    }
+  }
+
+  /** Topics of tables, of all epochs. */
+  get tableTopics(): ReadonlySet<string> {
+    const { earlierTopics, epoch } = this.state;
+    return new Set([...earlierTopics, ...(epoch?.tables ?? []).map(({ topic }) => topic)]);
   }
 
   async close(): Promise<void> {
     await this.#fetcher.close();
-  }
-
-  #take(offset: bigint, value: Buffer | null): void {
-    const record = readRecord(this.state, offset, value)?.record;
-    if (!record) return;
-    if (record.kind === 'batch') {
-      this.transactions += BigInt(record.transactions);
-      if (record.complete) this.firstCommitTime ??= Number(record.complete.commitTime / 1000n);
-    }
-    if (record.kind !== 'epoch') return;
-    for (const { topic } of record.tables) this.tableTopics.add(topic);
-    for (const identity of record.replicaIdentities) {
-      const key = tableKey(identity);
-      if (!this.originalIdentities.has(key)) this.originalIdentities.set(key, identity);
-    }
   }
 }

@@ -50,11 +50,7 @@ export class Observer {
     ]);
     return {
       now: Date.now(),
-      manifest: manifest && {
-        state: manifest.state,
-        transactions: manifest.transactions,
-        firstCommitTime: manifest.firstCommitTime,
-      },
+      manifest: manifest?.state ?? null,
       source,
       estimates: this.#estimates,
       destination: destination?.state ?? null,

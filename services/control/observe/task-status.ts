@@ -17,11 +17,7 @@ import { waits } from './waits.ts';
 /** What was read of the three places; null where a place could not be looked at. */
 export interface Observation {
   readonly now: number;
-  readonly manifest: {
-    readonly state: ManifestState;
-    readonly transactions: bigint;
-    readonly firstCommitTime: number | null;
-  } | null;
+  readonly manifest: ManifestState | null;
   readonly source: SourceState | null;
   readonly estimates: ReadonlyMap<string, number | null>;
   readonly destination: DestinationState | null;
@@ -87,7 +83,7 @@ export interface TaskStatus {
 
 /** Pure: makes the status of a task of what was read. */
 export function taskStatus(task: Task, seen: Observation): TaskStatus {
-  const state = seen.manifest?.state ?? null;
+  const state = seen.manifest;
   const applied = seen.destination?.applied ?? null;
   const slot = seen.source?.slot ?? null;
   const text = (lsn: ManifestState['lsn'] | null | undefined) =>
@@ -103,7 +99,7 @@ export function taskStatus(task: Task, seen: Observation): TaskStatus {
     running: seen.destination?.running ?? [],
     batches: { published: state?.batch ?? 0n, applied: applied?.batch ?? 0n },
     positions: { published: state?.complete.position ?? 0n, applied: applied?.position ?? 0n },
-    transactions: { published: seen.manifest?.transactions ?? 0n, applied: applied?.transactions ?? 0n },
+    transactions: { published: state?.transactions ?? 0n, applied: applied?.transactions ?? 0n },
     conflicts: applied?.conflicts ?? 0n,
     lastConflict: applied?.lastConflict ?? null,
     lsn: { source: text(seen.source?.walEnd), published: text(state?.lsn), applied: text(applied?.lsn) },
@@ -122,17 +118,18 @@ export function taskStatus(task: Task, seen: Observation): TaskStatus {
 function lagNow({ manifest, source, destination, now }: Observation): Lag | null {
   const applied = destination?.applied;
   if (!manifest || !source || !applied) return null;
-  const { complete, lsn } = manifest.state;
+  const { complete, lsn, slot, firstCommitTime } = manifest;
   return lagOf({
     now,
     walEnd: source.walEnd,
     published: lsn,
     // What was there before the stream began is no lag of the stream.
-    applied: maxLsn(applied.lsn, manifest.state.slot?.consistentPoint ?? ZERO_LSN),
+    applied: maxLsn(applied.lsn, slot?.consistentPoint ?? ZERO_LSN),
     publishedPosition: complete.position,
     appliedPosition: applied.position,
     publishedCommitTime: complete.position === 0n ? null : Number(complete.commitTime / 1000n),
-    appliedCommitTime: applied.commitTime ?? manifest.firstCommitTime,
+    // A sink that applied nothing yet waits for the first.
+    appliedCommitTime: applied.commitTime ?? (firstCommitTime === null ? null : Number(firstCommitTime / 1000n)),
   });
 }
 
@@ -166,7 +163,7 @@ function stateOf(read: string | undefined, load: string | undefined): TableStatu
 /** What the services reported when they ended, and what would stop capture even if it never came to say so. */
 function errorsOf(task: Task, seen: Observation): ReportedError[] {
   const errors: ReportedError[] = [];
-  const stopped = seen.manifest?.state.stopped ?? missingForCapture(task, seen);
+  const stopped = seen.manifest?.stopped ?? missingForCapture(task, seen);
   if (stopped) {
     errors.push({ service: 'capture', code: stopped.code, message: stopped.message, remedy: stopped.remedy });
   }
@@ -177,11 +174,10 @@ function errorsOf(task: Task, seen: Observation): ReportedError[] {
 
 function missingForCapture(
   task: Task,
-  { manifest, source, destination, unavailable }: Observation,
+  { manifest: state, source, destination, unavailable }: Observation,
 ): SluiceError | null {
   if (!task.types.has('incremental') || !source || destination?.sink?.phase === 'cut over') return null;
   const { slot } = source;
-  const state = manifest?.state;
   if (!state?.epoch) {
     const isKnown = unavailable.every(({ what }) => what !== 'Kafka');
     return slot && isKnown ? objectsWithoutManifest(`slot ${slot.name}`) : null;

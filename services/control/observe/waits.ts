@@ -3,13 +3,12 @@ import type { Observation } from './task-status.ts';
 
 /** What waits for what, as sentences; the cause that stands first stands first here. */
 export function waits(task: Task, seen: Observation): string[] {
-  const { manifest, source, destination, request } = seen;
+  const { manifest: state, source, destination, request } = seen;
   const found: string[] = [];
   if (destination?.sink?.phase === 'cut over') return found;
-  const state = manifest?.state ?? null;
   if (seen.unavailable.length > 0)
     return seen.unavailable.map(({ what }) => `it is not known what: ${what} cannot be looked at`);
-  if (manifest === null || !state?.epoch) return ['capture has not started yet'];
+  if (!state?.epoch) return ['capture has not started yet'];
   const streams = task.types.has('incremental');
   if (streams && source?.slot?.active === false) found.push('the stream waits for capture, which does not run');
   if (streams && source && source.slot === null && state.slot) found.push('the slot is gone: changes cannot be read');

@@ -1,4 +1,4 @@
-import type { ChangeEvent } from '../../../shared/envelope/change-event.ts';
+import type { PackedEvent } from '../../../shared/envelope/packed-event.ts';
 import type { Conflicts } from './conflict.ts';
 import type { ApplyContext } from './destination-transaction.ts';
 import { isOfTheData, refused } from './refusal.ts';
@@ -11,16 +11,17 @@ import { writeChange } from './write-change.ts';
  */
 export async function applySingly(
   { client, targets, conflicts: policy }: ApplyContext,
-  events: readonly ChangeEvent[],
+  events: readonly PackedEvent[],
   conflicts: Conflicts,
 ): Promise<void> {
-  for (const event of events) {
+  for (const packed of events) {
+    const event = packed.unpack();
     try {
       if (event.op === 't') {
-        const tables = targets.truncated(event);
-        if (tables.length > 0) await emptyTables(client, tables, event.truncate.restartIdentity);
+        const { tables, restartIdentity } = targets.truncated(packed);
+        if (tables.length > 0) await emptyTables(client, tables, restartIdentity);
       } else {
-        const target = targets.target(event);
+        const target = targets.target(packed);
         await writeChange({ client, policy, onConflict: (kind) => conflicts.meet(kind, event) }, target, event);
       }
     } catch (error) {

@@ -1,4 +1,7 @@
 import type { ColumnValue, Tuple } from '../../../shared/envelope/change-event.ts';
+import { known, type Row } from './row.ts';
+import { type ColumnText, writeRow } from './row-text.ts';
+import { escapesOf, type TextForm, TextWriter } from './text-writer.ts';
 
 /**
  * PostgreSQL's input syntax of arrays and of rows, by which many values cross as one parameter:
@@ -10,22 +13,54 @@ import type { ColumnValue, Tuple } from '../../../shared/envelope/change-event.t
 const SPECIAL = /["\\]/;
 const SPECIALS = /["\\]/g;
 
+const escapes = escapesOf({ '"': '"', '\\': '\\' });
+const quotedForm: TextForm = { quote: 0x22, escapes };
+const plainForm: TextForm = { quote: 0, escapes };
+
 /** How the elements of an array are written; `plain`: no text of the type ever needs quotes. */
 export interface ElementForm {
   readonly plain: boolean;
   readonly delimiter: string;
 }
 
-/** One array of the values that stand at `index` of each row. */
-export function columnArray(rows: readonly Tuple[], index: number, { plain, delimiter }: ElementForm): string {
-  let text = '{';
-  for (let i = 0; i < rows.length; i++) {
-    if (i > 0) text += delimiter;
-    const value = known((rows[i] as Tuple)[index]);
-    if (value === null) text += 'NULL';
-    else text += plain ? value : quoted(value);
+class ArrayText implements ColumnText {
+  readonly writer = new TextWriter();
+  readonly form: TextForm;
+  readonly #delimiter: number;
+  #empty = true;
+
+  constructor({ plain, delimiter }: ElementForm) {
+    this.form = plain ? plainForm : quotedForm;
+    this.#delimiter = delimiter.charCodeAt(0);
+    this.writer.byte(0x7b);
   }
-  return `${text}}`;
+
+  begin(): void {
+    if (!this.#empty) this.writer.byte(this.#delimiter);
+    this.#empty = false;
+  }
+
+  null(): void {
+    this.writer.ascii('NULL');
+  }
+
+  finish(): Buffer {
+    this.writer.byte(0x7d);
+    return this.writer.finish();
+  }
+}
+
+/** For each of the columns `indexes` one array of its values in the rows. */
+export function columnArrays(
+  rows: readonly Row[],
+  indexes: readonly number[],
+  formOf: (index: number) => ElementForm,
+): Buffer[] {
+  const arrays = indexes.map((index) => new ArrayText(formOf(index)));
+  const texts: (ColumnText | undefined)[] = new Array(Math.max(...indexes) + 1).fill(undefined);
+  for (const [place, index] of indexes.entries()) texts[index] = arrays[place];
+  for (const row of rows) writeRow(row, texts);
+  return arrays.map((array) => array.finish());
 }
 
 /** One array of rows; `fields` names for each column of the row type the index in the tuple, or -1 for NULL. */
@@ -38,7 +73,7 @@ function rowText(row: Tuple, fields: readonly number[]): string {
   for (let i = 0; i < fields.length; i++) {
     if (i > 0) text += ',';
     const index = fields[i] as number;
-    const value = index < 0 ? null : known(row[index]);
+    const value: ColumnValue = index < 0 ? null : known(row[index]);
     if (value !== null) text += quoted(value);
   }
   return `${text})`;
@@ -46,10 +81,4 @@ function rowText(row: Tuple, fields: readonly number[]): string {
 
 function quoted(value: string): string {
   return SPECIAL.test(value) ? `"${value.replace(SPECIALS, '\\$&')}"` : `"${value}"`;
-}
-
-/** A value that nobody knows must not come so far: it would be written as if it were NULL. */
-function known(value: ColumnValue | undefined): string | null {
-  if (typeof value === 'string' || value === null) return value;
-  throw new TypeError('an unknown value was about to be written');
 }

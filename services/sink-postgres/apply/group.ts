@@ -1,4 +1,4 @@
-import type { ChangeEvent } from '../../../shared/envelope/change-event.ts';
+import type { PackedEvent } from '../../../shared/envelope/packed-event.ts';
 import type { Lsn } from '../../../shared/postgres/lsn.ts';
 import type { AppliedPosition } from '../bookkeeping/position.ts';
 import type { CountedBatch, FeedItem } from '../consume/feed-item.ts';
@@ -16,7 +16,7 @@ export type Group = {
   readonly transactions: number;
   /** That the events stand in. */
   readonly batches: readonly CountedBatch[];
-} & ({ readonly kind: 'events'; readonly events: readonly ChangeEvent[] } | { readonly kind: 'large' });
+} & ({ readonly kind: 'events'; readonly events: readonly PackedEvent[] } | { readonly kind: 'large' });
 
 export interface Taken {
   /** null: there is nothing, or nothing that is allowed. */
@@ -30,7 +30,7 @@ export interface Taken {
 export function takeGroup(queue: readonly FeedItem[], from: AppliedPosition, limits: GroupLimits): Taken {
   const [head] = queue;
   if (head?.kind === 'large') return takeLarge(head, { queue, from, limits });
-  const events: ChangeEvent[] = [];
+  const events: PackedEvent[] = [];
   const batches: CountedBatch[] = [];
   let next = from;
   let bytes = 0;
@@ -80,7 +80,7 @@ function takeLarge(head: Extract<FeedItem, { kind: 'large' }>, { queue, from, li
 interface Gathered {
   readonly from: AppliedPosition;
   readonly next: AppliedPosition;
-  readonly events: readonly ChangeEvent[];
+  readonly events: readonly PackedEvent[];
   readonly batches: readonly CountedBatch[];
 }
 
@@ -93,7 +93,7 @@ function taken({ from, next, events, batches }: Gathered, rest: readonly FeedIte
 /** How many of the batch's events may be applied; null: all of the batch. */
 function allowed(batch: Extract<FeedItem, { kind: 'batch' }>, before: Lsn | null): number | null {
   if (before === null || batch.record.complete!.commitLsn < before) return null;
-  const first = batch.events.findIndex(({ transaction }) => transaction.commitLsn >= before);
+  const first = batch.events.findIndex(({ commitLsn }) => commitLsn >= before);
   return first === -1 ? batch.events.length : first;
 }
 
@@ -109,26 +109,23 @@ function through(position: AppliedPosition, batch: CountedBatch): AppliedPositio
   return { ...position, ...stands(batch), batch: record.batch, position: record.last, lsn: record.lsn, commitTime };
 }
 
-function upTo(
-  position: AppliedPosition,
-  batch: CountedBatch,
-  { transaction, position: last }: ChangeEvent,
-): AppliedPosition {
-  const { commitLsn, commitTime } = transaction;
-  return { ...position, ...stands(batch), batch: batch.record.batch, position: last, lsn: commitLsn, commitTime };
+function upTo(position: AppliedPosition, batch: CountedBatch, last: PackedEvent): AppliedPosition {
+  const { commitLsn, commitTime } = last.transaction;
+  const place = { ...stands(batch), batch: batch.record.batch, position: BigInt(last.position) };
+  return { ...position, ...place, lsn: commitLsn, commitTime };
 }
 
-function transactionsOf(events: readonly ChangeEvent[]): number {
+function transactionsOf(events: readonly PackedEvent[]): number {
   let count = 0;
-  let commitLsn: Lsn | null = null;
-  for (const { transaction } of events) {
-    if (transaction.commitLsn === commitLsn) continue;
-    commitLsn = transaction.commitLsn;
+  let last = -1;
+  for (const { commitLsn } of events) {
+    if (commitLsn === last) continue;
+    last = commitLsn;
     count++;
   }
   return count;
 }
 
-function append(events: ChangeEvent[], more: readonly ChangeEvent[]): void {
+function append(events: PackedEvent[], more: readonly PackedEvent[]): void {
   for (const event of more) events.push(event);
 }

@@ -1,4 +1,6 @@
-import { type ChangeEvent, type ColumnValue, type Tuple, UNKNOWN } from '../../../shared/envelope/change-event.ts';
+import { type ColumnValue, type Tuple, UNKNOWN } from '../../../shared/envelope/change-event.ts';
+import type { PackedEvent } from '../../../shared/envelope/packed-event.ts';
+import type { PackedRow } from '../../../shared/envelope/packed-row.ts';
 import type { Step } from './plan.ts';
 import type { RowChange } from './single-change.ts';
 import type { Alteration } from './statements.ts';
@@ -20,6 +22,8 @@ interface Fate {
  */
 export class LooseRun {
   readonly target: Target;
+  /** What the run began with, as long as nothing but inserts came. */
+  #inserted: PackedRow[] = [];
   #fates: Fate[] = [];
   /** By the text of the row that they are now. */
   readonly #present = new Map<string, Fate[]>();
@@ -28,11 +32,22 @@ export class LooseRun {
     this.target = target;
   }
 
-  take(change: RowChange, event: ChangeEvent, steps: Step[]): void {
+  take(event: PackedEvent, steps: Step[]): void {
+    const { op, after } = event;
+    if (op === 'c' && after && this.#fates.length === 0) {
+      this.#inserted.push(after);
+      return;
+    }
+    for (const row of this.#inserted) this.#follow({ op: 'c', before: null, after: row.tuple() }, steps);
+    this.#inserted = [];
+    this.#follow(event.unpack() as RowChange, steps);
+  }
+
+  #follow(change: RowChange, steps: Step[]): void {
     const whole = change.op === 'u' ? filled(change.after, change.before) : change.after;
     if (whole?.includes(UNKNOWN) || change.before?.includes(UNKNOWN) || (change.op === 'u' && change.before === null)) {
       this.end(steps);
-      steps.push({ kind: 'single', target: this.target, change, event });
+      steps.push({ kind: 'single', target: this.target, change });
       return;
     }
     const fate = change.before === null ? this.#born(null) : this.#leaving(change.before);
@@ -42,6 +57,8 @@ export class LooseRun {
 
   end(steps: Step[]): void {
     const { target } = this;
+    if (this.#inserted.length > 0) steps.push({ kind: 'insert', target, rows: this.#inserted });
+    this.#inserted = [];
     const removed: Tuple[] = [];
     const altered: Alteration[] = [];
     const inserted: Tuple[] = [];

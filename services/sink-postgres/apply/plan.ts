@@ -1,6 +1,9 @@
-import { type ChangeEvent, type ColumnValue, type Tuple, UNKNOWN } from '../../../shared/envelope/change-event.ts';
+import { type ColumnValue, type Tuple, UNKNOWN } from '../../../shared/envelope/change-event.ts';
+import type { PackedEvent } from '../../../shared/envelope/packed-event.ts';
+import { PackedRow } from '../../../shared/envelope/packed-row.ts';
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
 import { LooseRun } from './loose-run.ts';
+import { type Row, tupleOf } from './row.ts';
 import type { RowChange } from './single-change.ts';
 import type { Alteration } from './statements.ts';
 import type { DestinationTable, Target } from './target.ts';
@@ -19,42 +22,46 @@ import type { DestinationTable, Target } from './target.ts';
  * the key, an update of what was deleted. Tables without a key have runs of their own (LooseRun).
  */
 export type Step =
-  | { readonly kind: 'insert'; readonly target: Target; readonly rows: readonly Tuple[] }
+  | { readonly kind: 'insert'; readonly target: Target; readonly rows: readonly Row[] }
   | {
       readonly kind: 'update';
       readonly target: Target;
       readonly set: readonly number[];
-      readonly rows: readonly Tuple[];
+      readonly rows: readonly Row[];
     }
-  | { readonly kind: 'delete'; readonly target: Target; readonly rows: readonly Tuple[] }
+  | { readonly kind: 'delete'; readonly target: Target; readonly rows: readonly Row[] }
   /** Came and went within the run: a row of such a key is not of the source. */
-  | { readonly kind: 'sweep'; readonly target: Target; readonly rows: readonly Tuple[] }
+  | { readonly kind: 'sweep'; readonly target: Target; readonly rows: readonly Row[] }
   /** Exactly one physical row for each, found by its whole image. */
   | { readonly kind: 'remove'; readonly target: Target; readonly rows: readonly Tuple[] }
   | { readonly kind: 'alter'; readonly target: Target; readonly rows: readonly Alteration[] }
-  | { readonly kind: 'single'; readonly target: Target; readonly change: RowChange; readonly event: ChangeEvent }
+  | { readonly kind: 'single'; readonly target: Target; readonly change: RowChange }
   | { readonly kind: 'truncate'; readonly tables: readonly DestinationTable[]; readonly restartIdentity: boolean };
 
 /** What a plan knows of the destination. */
 export interface Targets {
-  target(event: ChangeEvent): Target;
+  target(event: PackedEvent): Target;
   /** Tables of a TRUNCATE that this sink has, and whose reads did not see it. */
-  truncated(event: ChangeEvent): readonly DestinationTable[];
+  truncated(event: PackedEvent): Truncated;
+}
+
+export interface Truncated {
+  readonly tables: readonly DestinationTable[];
+  readonly restartIdentity: boolean;
 }
 
 /** `events`: those that concern this sink, in order of position; moved marks left out. */
-export function plan(events: readonly ChangeEvent[], targets: Targets): Step[] {
+export function plan(events: readonly PackedEvent[], targets: Targets): Step[] {
   const steps: Step[] = [];
   const runs = new Map<string, Run | LooseRun>();
   for (const event of events) {
     if (event.op === 't') {
-      const tables = targets.truncated(event);
-      for (const table of tables) runs.get(tableKey(table))?.end(steps);
-      if (tables.length > 0) steps.push({ kind: 'truncate', tables, restartIdentity: event.truncate.restartIdentity });
+      const truncated = targets.truncated(event);
+      for (const table of truncated.tables) runs.get(tableKey(table))?.end(steps);
+      if (truncated.tables.length > 0) steps.push({ kind: 'truncate', ...truncated });
       continue;
     }
-    const target = targets.target(event);
-    runOf(runs, target, steps).take(event, event, steps);
+    runOf(runs, targets.target(event), steps).take(event, steps);
   }
   for (const run of runs.values()) run.end(steps);
   return steps;
@@ -80,7 +87,7 @@ function rememberKey(target: Target): string {
 
 interface Slot {
   op: 'insert' | 'update' | 'delete';
-  row: Tuple;
+  row: Row;
   /** The row was there before the run. */
   existed: boolean;
   /** The run deletes or sweeps the key before it inserts. */
@@ -89,69 +96,69 @@ interface Slot {
 
 class Run {
   readonly target: Target;
-  readonly #slots = new Map<string, Slot>();
+  readonly #slots = new Map<number | string, Slot>();
   /** Rows that the run deleted before it inserted them again. */
-  #replaced: Tuple[] = [];
+  #replaced: Row[] = [];
   /** Rows that came and went, some of them more than once. */
-  #swept: Tuple[] = [];
+  #swept: Row[] = [];
 
   constructor(target: Target) {
     this.target = target;
   }
 
-  take(change: RowChange, event: ChangeEvent, steps: Step[]): void {
-    const key = this.#foldable(change);
+  take(event: PackedEvent, steps: Step[]): void {
+    const { before, after } = event;
+    const row = (event.op === 'd' ? before : after) as PackedRow;
+    const key = this.#foldable(event, row, before);
     if (key === null) {
       this.end(steps);
-      steps.push({ kind: 'single', target: this.target, change, event });
+      steps.push({ kind: 'single', target: this.target, change: event.unpack() as RowChange });
       return;
     }
     const slot = this.#slots.get(key);
     if (!slot) {
-      this.#slots.set(key, fresh(change));
+      this.#slots.set(key, fresh(event, row));
       return;
     }
-    if (this.#foldInto(slot, change)) return;
+    if (this.#foldInto(slot, event, row)) return;
     this.end(steps);
-    this.#slots.set(key, fresh(change));
+    this.#slots.set(key, fresh(event, row));
   }
 
-  /** The row key as text if the change can be folded by it, else null. */
-  #foldable(change: RowChange): string | null {
+  /** The row key if the change can be folded by it, else null. */
+  #foldable({ op }: PackedEvent, row: PackedRow, before: PackedRow | null): number | string | null {
     const { key } = this.target;
-    if (change.op === 'c') return keyText(key, change.after);
-    if (change.op === 'd') return keyText(key, change.before);
-    const after = keyText(key, change.after);
-    return change.before === null || keyText(key, change.before) === after ? after : null;
+    const found = row.key(key);
+    return op !== 'u' || before === null || before.key(key) === found ? found : null;
   }
 
   /** False: the change does not follow from what the slot holds; it needs a run of its own. */
-  #foldInto(slot: Slot, change: RowChange): boolean {
+  #foldInto(slot: Slot, { op }: PackedEvent, row: PackedRow): boolean {
     if (slot.op === 'delete') {
-      if (change.op !== 'c') return false;
+      if (op !== 'c') return false;
       if (!slot.cleared) (slot.existed ? this.#replaced : this.#swept).push(slot.row);
       slot.cleared = true;
       slot.existed = false;
       slot.op = 'insert';
-      slot.row = change.after;
+      slot.row = row;
       return true;
     }
-    if (change.op === 'c') return false;
-    if (change.op === 'd') {
+    if (op === 'c') return false;
+    if (op === 'd') {
       slot.op = 'delete';
-      slot.row = change.before;
+      slot.row = row;
       return true;
     }
-    slot.row = merged(slot.row, change.after);
+    slot.row = merged(slot.row, row);
     return true;
   }
 
   end(steps: Step[]): void {
     const { target } = this;
-    const inserts: Tuple[] = [];
-    const deletes: Tuple[] = this.#replaced;
-    const sweeps: Tuple[] = this.#swept;
-    const updates = new Map<string, Tuple[]>();
+    const inserts: Row[] = [];
+    const deletes: Row[] = this.#replaced;
+    const sweeps: Row[] = this.#swept;
+    const updates = new Map<string, Row[]>();
     for (const { op, row, existed, cleared } of this.#slots.values()) {
       if (op === 'insert') inserts.push(row);
       else if (op === 'update') addTo(updates, knownColumns(target, row), row);
@@ -171,36 +178,26 @@ class Run {
   }
 }
 
-function fresh(change: RowChange): Slot {
-  if (change.op === 'c') return { op: 'insert', row: change.after, existed: false, cleared: false };
-  if (change.op === 'd') return { op: 'delete', row: change.before, existed: true, cleared: false };
-  return { op: 'update', row: change.after, existed: true, cleared: false };
+function fresh({ op }: PackedEvent, row: PackedRow): Slot {
+  if (op === 'c') return { op: 'insert', row, existed: false, cleared: false };
+  if (op === 'd') return { op: 'delete', row, existed: true, cleared: false };
+  return { op: 'update', row, existed: true, cleared: false };
 }
 
-/** Texts of the key columns; null when one is unknown. A zero byte cannot stand in a text, so the result is injective. */
-function keyText(key: readonly number[], row: Tuple): string | null {
-  if (key.length === 1) {
-    const value = row[key[0]!];
-    return typeof value === 'string' ? value : null;
-  }
-  let text = '';
-  for (const index of key) {
-    const value = row[index];
-    if (typeof value !== 'string') return null;
-    text += `${value}\0`;
-  }
-  return text;
-}
-
-/** The later tuple, with values of the earlier one where the WAL did not carry them. */
-function merged(earlier: Tuple, later: Tuple): Tuple {
-  if (!later.includes(UNKNOWN)) return later;
-  return later.map((value, index): ColumnValue => (value === UNKNOWN ? (earlier[index] ?? null) : value));
+/** The later row, with values of the earlier one where the WAL did not carry them. */
+function merged(earlier: Row, later: PackedRow): Row {
+  if (later.unknown === null) return later;
+  const before = tupleOf(earlier);
+  return later.tuple().map((value, index): ColumnValue => (value === UNKNOWN ? (before[index] ?? null) : value));
 }
 
 /** Columns that an update sets: the written ones that are known and not of the key, as text to group by. */
-function knownColumns(target: Target, row: Tuple): string {
+function knownColumns(target: Target, row: Row): string {
   const set = updatable(target);
+  if (row instanceof PackedRow) {
+    const { unknown } = row;
+    return unknown === null ? set.text : set.indexes.filter((index) => unknown[index] === 0).join(',');
+  }
   if (!row.includes(UNKNOWN)) return set.text;
   return set.indexes.filter((index) => row[index] !== UNKNOWN).join(',');
 }
@@ -216,7 +213,7 @@ function updatable(target: Target): { indexes: number[]; text: string } {
   return made;
 }
 
-function addTo(groups: Map<string, Tuple[]>, key: string, row: Tuple): void {
+function addTo(groups: Map<string, Row[]>, key: string, row: Row): void {
   const rows = groups.get(key);
   if (rows) rows.push(row);
   else groups.set(key, [row]);

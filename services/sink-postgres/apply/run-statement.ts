@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Statement } from './statements.ts';
 
-/** Rows affected, or found. */
+/** One statement, whose values are few. Rows affected, or found. */
 export async function runStatement(client: pg.Client, { text, values }: Statement): Promise<number> {
   const { rowCount } = await client.query({ name: statementName(text), text, values: values as (string | null)[] });
   return rowCount ?? 0;

@@ -1,26 +1,42 @@
 import type { Tuple } from '../../../shared/envelope/change-event.ts';
 import { quoteIdentifier, quoteTable } from '../../../shared/postgres/identifiers.ts';
 import type { ConflictPolicy } from '../../../shared/task/definition.ts';
-import { columnArray, rowArray } from './array-literal.ts';
+import { columnArrays, rowArray } from './array-literal.ts';
+import { copyText } from './copy-text.ts';
+import { type Row, sizeOf, tupleOf } from './row.ts';
 import type { DestinationTable, Target } from './target.ts';
 
 /**
- * SQL for the changes of one table. A value reaches its column only through an input function and an assignment:
+ * SQL for the changes of one table. A value reaches its column only through an input function and an assignment: COPY,
  * `unnest($1::element[])`, an array of the table's row type, or a parameter typed by its column; never `text::type`,
  * which cuts varchar(n) and bit(n) in silence.
  */
 
 export interface Statement {
   readonly text: string;
-  readonly values: readonly (string | null)[];
+  /** As text; Buffers are UTF-8. */
+  readonly values: readonly (string | Buffer | null)[];
+  /** What a COPY FROM STDIN reads. */
+  readonly copy?: Buffer;
+}
+
+/** From so many rows on COPY costs the server less, below it a prepared statement. */
+const COPY_ROWS = 50;
+
+/** Each row is new: one of the same key is an error, where a unique index stands behind the key. null: not by COPY. */
+export function copyRows(target: Target, rows: readonly Row[]): Statement | null {
+  const { written, key, arbiter, table } = target;
+  if (rows.length < COPY_ROWS || written.length === 0 || (key.length > 0 && !arbiter)) return null;
+  const columns = written.map((index) => name(target, index)).join(', ');
+  return { text: `COPY ${quoteTable(table)} (${columns}) FROM STDIN`, values: [], copy: copyText(rows, written) };
 }
 
 /**
- * Rows are complete tuples. An existing row of the same key is overwritten, or under another policy kept: then fewer
+ * Rows are complete. An existing row of the same key is overwritten, or under another policy kept: then fewer
  * rows are inserted than given. So it is under every policy where no unique index stands behind the key.
  * null: to be written row by row.
  */
-export function insertRows(target: Target, rows: readonly Tuple[], policy: ConflictPolicy): Statement | null {
+export function insertRows(target: Target, rows: readonly Row[], policy: ConflictPolicy): Statement | null {
   const { written, key, arbiter } = target;
   if (written.length === 0) {
     const text = `INSERT INTO ${quoteTable(target.table)} SELECT FROM generate_series(1, $1::int)`;
@@ -39,7 +55,7 @@ export function insertRows(target: Target, rows: readonly Tuple[], policy: Confl
 }
 
 /** Sets the columns `set` of the rows with the key of each tuple; without columns it finds them. null: to be written row by row. */
-export function updateRows(target: Target, set: readonly number[], rows: readonly Tuple[]): Statement | null {
+export function updateRows(target: Target, set: readonly number[], rows: readonly Row[]): Statement | null {
   const source = isOneLarge(rows) ? null : rowSource(target, [...target.key, ...set], rows);
   if (!source) return null;
   const where = `WHERE ${keyEquals(target, source.column)}`;
@@ -51,7 +67,7 @@ export function updateRows(target: Target, set: readonly number[], rows: readonl
 }
 
 /** Deletes the rows with the key of each tuple. */
-export function deleteRows(target: Target, rows: readonly Tuple[]): Statement | null {
+export function deleteRows(target: Target, rows: readonly Row[]): Statement | null {
   const source = rowSource(target, target.key, rows);
   if (!source) return null;
   const using = `USING ${source.text} WHERE ${keyEquals(target, source.column)}`;
@@ -126,24 +142,22 @@ export function truncateTables(tables: readonly DestinationTable[], restartIdent
 const LARGE_ROW = 1024 * 1024;
 
 /** A single large row goes as parameters of its own: an array literal of it would be another copy, and a longer one. */
-function isOneLarge(rows: readonly Tuple[]): boolean {
-  if (rows.length !== 1) return false;
-  const size = rows[0]!.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
-  return size > LARGE_ROW;
+function isOneLarge(rows: readonly Row[]): boolean {
+  return rows.length === 1 && sizeOf(rows[0]!) > LARGE_ROW;
 }
 
 interface RowSource {
   /** To stand after FROM. */
   readonly text: string;
   readonly column: (index: number) => string;
-  readonly values: string[];
+  readonly values: readonly (string | Buffer)[];
 }
 
 /**
  * The rows as a table expression `r` that gives the columns `indexes`; null when no set-based form can carry them:
  * a row literal leaves the other columns NULL, which a domain among them may refuse.
  */
-function rowSource(target: Target, indexes: readonly number[], rows: readonly Tuple[]): RowSource | null {
+function rowSource(target: Target, indexes: readonly number[], rows: readonly Row[]): RowSource | null {
   const columns = indexes.map((index) => target.columns[index]!);
   if (columns.every(({ element }) => element !== null)) {
     const names = indexes.map((index) => `c${index}`).join(', ');
@@ -151,7 +165,7 @@ function rowSource(target: Target, indexes: readonly number[], rows: readonly Tu
     return {
       text: `unnest(${parameters}) AS r(${names})`,
       column: (index) => `r.c${index}`,
-      values: indexes.map((index, i) => columnArray(rows, index, columns[i]!)),
+      values: columnArrays(rows, indexes, (index) => target.columns[index]!),
     };
   }
   const given = new Set(indexes);
@@ -160,7 +174,7 @@ function rowSource(target: Target, indexes: readonly number[], rows: readonly Tu
   return {
     text: `unnest($1::${quoteTable(target.table)}[]) AS r`,
     column: (index) => `r.${name(target, index)}`,
-    values: [rowArray(rows, fields)],
+    values: [rowArray(rows.map(tupleOf), fields)],
   };
 }
 
@@ -168,7 +182,7 @@ interface PairSource {
   readonly text: string;
   readonly before: (index: number) => string;
   readonly after: (index: number) => string;
-  readonly values: string[];
+  readonly values: readonly (string | Buffer)[];
 }
 
 /** Old images and new rows side by side. */
@@ -183,7 +197,7 @@ function pairSource(target: Target, rows: readonly Alteration[]): PairSource | n
       text: `unnest(${types}) AS r(${names})`,
       before: (index) => `r.b${index}`,
       after: (index) => `r.a${index}`,
-      values: sides.flatMap((side) => written.map((index, i) => columnArray(side, index, columns[i]!))),
+      values: sides.flatMap((side) => columnArrays(side, written, (index) => target.columns[index]!)),
     };
   }
   const given = new Set(written);

@@ -1,20 +1,37 @@
 import type pg from 'pg';
-import type { ChangeEvent, TableShape, Tuple } from '../../../shared/envelope/change-event.ts';
-import type { SnapshotIdentity } from '../../../shared/envelope/manifest.ts';
+import type { ChangeEvent, TableShape } from '../../../shared/envelope/change-event.ts';
+import type { RecordOf } from '../../../shared/envelope/manifest.ts';
+import type { PackedEvent } from '../../../shared/envelope/packed-event.ts';
 import { isSeenBy } from '../../../shared/envelope/skip-rule.ts';
 import { type TableName, tableKey } from '../../../shared/postgres/identifiers.ts';
 import { checkNamed, readNamingColumns } from '../names/naming-columns.ts';
 import type { NamingType } from '../names/naming-type.ts';
 import { readDestinationTable } from './destination-catalog.ts';
+import type { Truncated } from './plan.ts';
 import { placeOf } from './refusal.ts';
-
 import { type DestinationTable, makeTarget, type Target } from './target.ts';
+
+/** The read by which a table was loaded; nothing that commits at or above `upTo` was seen by it. */
+export type TableRead = Pick<RecordOf<'read'>, 'snapshot' | 'upTo'>;
 
 export interface Concern {
   /** Whether the sink takes the table. */
   takes(table: TableName): boolean;
-  /** The read by which the table was loaded; null when it was not. */
-  read(table: TableName): SnapshotIdentity | null;
+  /** null: it was not loaded. */
+  read(table: TableName): TableRead | null;
+}
+
+/** What is known of a table as its events have it. */
+interface KnownShape {
+  readonly read: TableRead | null;
+  /** Where its rows go, known from its first event on that is to be applied. */
+  destination: KnownDestination | null;
+}
+
+interface KnownDestination {
+  readonly target: Target;
+  /** Columns that name objects. */
+  readonly naming: readonly { index: number; column: string; type: NamingType }[];
 }
 
 /**
@@ -25,10 +42,9 @@ export class TableTargets {
   readonly #client: pg.Client;
   readonly #concern: Concern;
   readonly #tables = new Map<string, DestinationTable>();
-  readonly #targets = new Map<TableShape, Target>();
-  /** Columns that name objects, of shapes that have some. */
-  readonly #naming = new Map<TableShape, readonly { index: number; column: string; type: NamingType }[]>();
-  readonly #snapshots = new Map<TableShape, SnapshotIdentity | null>();
+  readonly #shapes = new Map<TableShape, KnownShape>();
+  /** Tables whose inserts met rows that are there already. */
+  readonly #met = new Set<string>();
 
   /** `client`: its session reads the catalog; not the one that applies, which may be in a transaction. */
   constructor(client: pg.Client, concern: Concern) {
@@ -40,69 +56,68 @@ export class TableTargets {
    * Those of the events that are to be applied, each TRUNCATE once; afterwards `target` and `truncated` know of them.
    * `events` are in order of position; `seen` is carried from part to part of one pass over a source transaction.
    */
-  async relevant(events: readonly ChangeEvent[], seen: TruncatesSeen): Promise<ChangeEvent[]> {
-    const relevant: ChangeEvent[] = [];
+  async relevant(events: readonly PackedEvent[], seen: TruncatesSeen): Promise<PackedEvent[]> {
+    const relevant: PackedEvent[] = [];
     for (const event of events) {
       if (event.op === 't') {
-        if (!seen.first(event)) continue;
-        await this.#prepareTruncate(event);
+        const change = event.unpack();
+        if (!seen.first(change)) continue;
+        for (const table of this.#hit(change)) await this.#table(table);
       } else {
-        if (event.op === 'd' && event.moved) continue;
+        if (event.moved) continue;
+        const known = this.#known(event.shape);
         // Before anything is asked of the destination: what the read saw may have columns of other types.
-        if (this.#isSeen(event)) continue;
-        if (!this.#targets.has(event.shape)) await this.#prepare(event.shape);
-        if (event.after !== null) this.#checkNames(event, event.after);
+        if (isSeen(known.read, event)) continue;
+        known.destination ??= await this.#prepare(event.shape);
+        if (known.destination.naming.length > 0) checkNames(known.destination, event);
       }
       relevant.push(event);
     }
     return relevant;
   }
 
-  target(event: ChangeEvent): Target {
-    return this.#targets.get(event.shape)!;
+  target(event: PackedEvent): Target {
+    return this.#shapes.get(event.shape)!.destination!.target;
   }
 
-  truncated(event: ChangeEvent): readonly DestinationTable[] {
+  truncated(event: PackedEvent): Truncated {
+    const change = event.unpack();
+    const tables = this.#hit(change).map((table) => this.#tables.get(tableKey(table))!);
+    return { tables, restartIdentity: change.op === 't' && change.truncate.restartIdentity };
+  }
+
+  /** An insert met a row of its key, or of another unique value: others of the table may, too. */
+  insertMet(table: TableName): void {
+    this.#met.add(tableKey(table));
+  }
+
+  mayInsertMeet({ table }: Target): boolean {
+    return this.#met.size > 0 && this.#met.has(tableKey(table));
+  }
+
+  #known(shape: TableShape): KnownShape {
+    const known = this.#shapes.get(shape) ?? { read: this.#concern.read(shape), destination: null };
+    this.#shapes.set(shape, known);
+    return known;
+  }
+
+  #hit(event: ChangeEvent): TableName[] {
     if (event.op !== 't') return [];
-    return this.#hit(event).map((table) => this.#tables.get(tableKey(table))!);
-  }
-
-  async #prepareTruncate(event: Extract<ChangeEvent, { op: 't' }>): Promise<void> {
-    for (const table of this.#hit(event)) await this.#table(table);
-  }
-
-  #hit(event: Extract<ChangeEvent, { op: 't' }>): TableName[] {
     return event.truncate.tables.filter((table) => {
       if (!this.#concern.takes(table)) return false;
-      const snapshot = this.#concern.read(table);
-      return snapshot === null || !isSeenBy(snapshot, event.transaction);
+      const read = this.#concern.read(table);
+      return read === null || !isSeenBy(read.snapshot, event.transaction);
     });
   }
 
-  #isSeen({ shape, transaction }: ChangeEvent): boolean {
-    let snapshot = this.#snapshots.get(shape);
-    if (snapshot === undefined) {
-      snapshot = this.#concern.read(shape);
-      this.#snapshots.set(shape, snapshot);
-    }
-    return snapshot !== null && isSeenBy(snapshot, transaction);
-  }
-
-  #checkNames(event: ChangeEvent, row: Tuple): void {
-    for (const { index, column, type } of this.#naming.get(event.shape) ?? []) {
-      const text = row[index];
-      if (typeof text === 'string') checkNamed({ column, type, text, place: () => placeOf(event) });
-    }
-  }
-
-  async #prepare(shape: TableShape): Promise<void> {
-    this.#targets.set(shape, makeTarget(shape, await this.#table(shape)));
-    const naming = await readNamingColumns(this.#client, shape);
-    const named = shape.columns.flatMap(({ name: column }, index) => {
-      const type = naming.get(column);
+  async #prepare(shape: TableShape): Promise<KnownDestination> {
+    const target = makeTarget(shape, await this.#table(shape));
+    const types = await readNamingColumns(this.#client, shape);
+    const naming = shape.columns.flatMap(({ name: column }, index) => {
+      const type = types.get(column);
       return type ? [{ index, column, type }] : [];
     });
-    if (named.length > 0) this.#naming.set(shape, named);
+    return { target, naming };
   }
 
   async #table(table: TableName): Promise<DestinationTable> {
@@ -112,6 +127,19 @@ export class TableTargets {
     const read = await readDestinationTable(this.#client, table);
     this.#tables.set(key, read);
     return read;
+  }
+}
+
+function isSeen(read: TableRead | null, event: PackedEvent): boolean {
+  return read !== null && event.commitLsn < read.upTo && isSeenBy(read.snapshot, event.transaction);
+}
+
+function checkNames({ naming }: KnownDestination, event: PackedEvent): void {
+  const row = event.after?.tuple();
+  if (!row) return;
+  for (const { index, column, type } of naming) {
+    const text = row[index];
+    if (typeof text === 'string') checkNamed({ column, type, text, place: () => placeOf(event.unpack()) });
   }
 }
 

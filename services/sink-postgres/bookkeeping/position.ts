@@ -44,6 +44,7 @@ export interface StoredConflict {
   readonly commitLsn: string;
 }
 
+/** In the order of PositionRow. */
 const columns = `incarnation, cluster_id, epoch, batch, "position", manifest_offset, lsn,
   (extract(epoch FROM commit_time) * 1000000)::numeric(30) AS commit_time`;
 
@@ -77,34 +78,43 @@ export async function createPosition(
   );
 }
 
-/**
- * First statement of a destination transaction.
- * @throws SluiceError DESTINATION_POSITION_MOVED when the row is not as believed.
- */
-export async function lockPosition(client: pg.Client, sink: SinkIdentity, believed: AppliedPosition): Promise<void> {
-  const { rows } = await client.query<PositionRow>({
-    name: 'sluice-lock',
+/** A statement with the values of its parameters as text. */
+interface PositionStatement {
+  readonly text: string;
+  readonly values: readonly (string | null)[];
+}
+
+/** First statement of a destination transaction; its row is for `checkLocked`. */
+export function lockPosition({ task, sink }: SinkIdentity): PositionStatement {
+  return {
     text: `SELECT ${columns} FROM sluice.position WHERE task = $1 AND sink = $2 FOR UPDATE`,
-    values: [sink.task, sink.sink],
-  });
-  const found = rows[0] ? fromRow(rows[0]) : null;
+    values: [task, sink],
+  };
+}
+
+/** @throws SluiceError DESTINATION_POSITION_MOVED when the locked row is not as believed, or is not there. */
+export function checkLocked(
+  { task, sink }: SinkIdentity,
+  believed: AppliedPosition,
+  row: readonly (string | null)[] | null,
+): void {
+  const found = row && fromValues(row);
   if (found && isSame(found, believed)) return;
   const where = found ? `at position ${found.position}` : 'gone';
   throw new SluiceError(
     'DESTINATION_POSITION_MOVED',
-    `the applied position of sink ${sink.sink} is ${where}, this sink believes it at ${believed.position}`,
-    { context: { task: sink.task, sink: sink.sink, position: believed.position } },
+    `the applied position of sink ${sink} is ${where}, this sink believes it at ${believed.position}`,
+    { context: { task, sink, position: believed.position } },
   );
 }
 
 /** Last statement of a destination transaction. */
-export async function writePosition(
-  client: pg.Client,
+export function writePosition(
   { task, sink }: SinkIdentity,
   { position: next, counts }: { readonly position: AppliedPosition; readonly counts: AppliedCounts },
-): Promise<void> {
-  await client.query({
-    name: 'sluice-advance',
+): PositionStatement {
+  const text = (value: bigint | number) => String(value);
+  return {
     text: `UPDATE sluice.position SET epoch = $3, batch = $4, "position" = $5, manifest_offset = $6, lsn = $7,
         commit_time = timestamptz 'epoch' + $8::bigint / 1000000 * interval '1 second'
           + $8::bigint % 1000000 * interval '1 microsecond',
@@ -115,17 +125,17 @@ export async function writePosition(
       task,
       sink,
       next.epoch,
-      next.batch,
-      next.position,
-      next.manifestOffset,
+      text(next.batch),
+      text(next.position),
+      text(next.manifestOffset),
       formatLsn(next.lsn),
-      next.commitTime,
-      counts.events,
-      counts.transactions,
-      counts.conflicts,
+      next.commitTime === null ? null : text(next.commitTime),
+      text(counts.events),
+      text(counts.transactions),
+      text(counts.conflicts),
       counts.lastConflict === null ? null : JSON.stringify(counts.lastConflict),
     ],
-  });
+  };
 }
 
 function isSame(a: AppliedPosition, b: AppliedPosition): boolean {
@@ -138,6 +148,11 @@ function isSame(a: AppliedPosition, b: AppliedPosition): boolean {
     a.manifestOffset === b.manifestOffset &&
     a.lsn === b.lsn
   );
+}
+
+function fromValues(values: readonly (string | null)[]): AppliedPosition {
+  const [incarnation, cluster_id, epoch, batch, position, manifest_offset, lsn, commit_time = null] = values;
+  return fromRow({ incarnation, cluster_id, epoch, batch, position, manifest_offset, lsn, commit_time } as PositionRow);
 }
 
 function fromRow(row: PositionRow): AppliedPosition {

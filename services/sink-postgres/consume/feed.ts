@@ -55,6 +55,11 @@ export class Feed {
     return queue;
   }
 
+  /** What `take` would give, or nothing; it stays. */
+  peek(): readonly FeedItem[] {
+    return this.#queue;
+  }
+
   putBack(rest: readonly FeedItem[]): void {
     this.#queue = [...rest, ...this.#queue];
     this.#queuedBytes = this.#queue.reduce((sum, item) => sum + (item.kind === 'batch' ? item.bytes : 0), 0);

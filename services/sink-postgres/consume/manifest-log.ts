@@ -1,6 +1,7 @@
-import { emptyManifest, type ManifestState } from '../../../shared/envelope/fold.ts';
-import type { RecordOf } from '../../../shared/envelope/manifest.ts';
+import { copyOf, emptyManifest, type ManifestState } from '../../../shared/envelope/fold.ts';
+import { manifestBelow, type Reading, storedAt } from '../../../shared/envelope/manifest-reading.ts';
 import { namesItsPlace, readRecord } from '../../../shared/envelope/read-record.ts';
+import { readStored } from '../../../shared/envelope/read-stored.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { Fetcher } from '../../../shared/kafka/interfaces.ts';
 import type { Counted } from './feed-item.ts';
@@ -49,11 +50,9 @@ export class ManifestLog {
    * that were read here.
    */
   async #expectUnchanged(offset: bigint, signal: AbortSignal): Promise<void> {
-    const { state } = await readHistory(
-      { fetcher: this.#fetcher, topic: this.#topic, through: offset },
-      offset,
-      signal,
-    );
+    const stored = { fetcher: this.#fetcher, topic: this.#topic };
+    const { low } = await this.#fetcher.watermarks({ topic: this.#topic, partition: 0 });
+    const state = await readStored(manifestBelow({ low, end: offset + 1n }), stored, signal);
     const same = state.epoch?.epoch === this.state.epoch?.epoch && state.batch === this.state.batch;
     if (same) return;
     throw new SluiceError(
@@ -61,11 +60,6 @@ export class ManifestLog {
       `${this.#topic}/0 changed below offset ${offset}: it was made anew, or lost its end and has grown again`,
       { context: { topic: this.#topic, partition: 0, offset } },
     );
-  }
-
-  /** One past the last record that Kafka holds now. */
-  async end(): Promise<bigint> {
-    return (await this.#fetcher.watermarks({ topic: this.#topic, partition: 0 })).high;
   }
 }
 
@@ -79,44 +73,21 @@ export interface ManifestHistory {
   readonly at: Counted | null;
   /** As it was just after that record. */
   readonly after: ManifestState | null;
-  /** The first record that counts. */
-  readonly first: Counted | null;
-  /** The `read` records by generation. */
-  readonly reads: ReadonlyMap<bigint, RecordOf<'read'>>;
 }
 
-/** Reads the manifest to its end, or `through` an offset, and looks at the record at `offset` on the way. */
+/** Looks at the end of the manifest and at the record at `offset`, from the newest checkpoint before each. */
 export async function readHistory(
-  { fetcher, topic, through }: { fetcher: Fetcher; topic: string; through?: bigint },
+  { fetcher, topic }: { fetcher: Fetcher; topic: string },
   offset: bigint,
   signal: AbortSignal,
 ): Promise<ManifestHistory> {
-  const end = through === undefined ? await new ManifestLog({ fetcher, topic }).end() : through + 1n;
-  const state = emptyManifest();
-  const reads = new Map<bigint, RecordOf<'read'>>();
-  let before: ManifestState | null = null;
-  let after: ManifestState | null = null;
-  let at: Counted | null = null;
-  let first: Counted | null = null;
-  while (state.nextOffset < end) {
-    const from = { topic, partition: 0, offset: state.nextOffset, maxBytes: POLL_BYTES, maxWaitMs: POLL_WAIT_MS };
-    for (const { offset: stands, value } of await fetcher.tail(from, signal)) {
-      if (stands >= end) break;
-      if (stands === offset) before = copyOf(state);
-      const record = readRecord(state, stands, value)?.record;
-      if (!record) continue;
-      first ??= { offset: stands, record };
-      if (stands === offset) {
-        at = { offset, record };
-        after = copyOf(state);
-      }
-      if (record.kind === 'read') reads.set(record.generation, record);
-    }
-  }
-  return { state, before, at, after, first, reads };
-}
-
-/** Its parts are immutable, its maps are not. */
-function copyOf(state: ManifestState): ManifestState {
-  return { ...state, reads: new Map(state.reads), ends: new Map(state.ends) };
+  const { low, high } = await fetcher.watermarks({ topic, partition: 0 });
+  const read = <T>(reading: Reading<T>) => readStored(reading, { fetcher, topic }, signal);
+  const state = await read(manifestBelow({ low, end: high }));
+  if (high <= offset) return { state, before: null, at: null, after: null };
+  const before = await read(manifestBelow({ low, end: offset }));
+  const after = copyOf(before);
+  const { value } = await read(storedAt(offset));
+  const record = readRecord(after, offset, value)?.record;
+  return { state, before, at: record ? { offset, record } : null, after: record ? after : null };
 }

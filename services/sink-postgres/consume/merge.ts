@@ -1,4 +1,4 @@
-import type { ChangeEvent } from '../../../shared/envelope/change-event.ts';
+import type { PackedEvent } from '../../../shared/envelope/packed-event.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { CountedBatch } from './feed-item.ts';
 
@@ -7,33 +7,33 @@ import type { CountedBatch } from './feed-item.ts';
  * Within a segment positions rise, all of them lie within the batch, and none stands twice; `dense`: none is missing.
  * @throws SluiceError SEGMENT_BROKEN
  */
-export function mergeSegments(batch: CountedBatch, segments: readonly ChangeEvent[][], dense: boolean): ChangeEvent[] {
-  const { first, last } = batch.record;
+export function mergeSegments(batch: CountedBatch, segments: readonly PackedEvent[][], dense: boolean): PackedEvent[] {
   if (segments.length === 1) return single(batch, segments[0]!, dense);
-  const slots = new Array<ChangeEvent | undefined>(Number(last - first) + 1);
+  const [first, last] = bounds(batch);
+  const slots = new Array<PackedEvent | undefined>(last - first + 1);
   let filled = 0;
   for (const events of segments) {
     checkOrder(batch, events);
     for (const event of events) {
-      const slot = Number(event.position - first);
+      const slot = event.position - first;
       if (slots[slot]) broken(batch, `position ${event.position} stands twice`);
       slots[slot] = event;
       filled++;
     }
   }
   checkDense(batch, filled, dense);
-  return slots.filter((event) => event !== undefined);
+  return filled === slots.length ? (slots as PackedEvent[]) : slots.filter((event) => event !== undefined);
 }
 
-function single(batch: CountedBatch, events: ChangeEvent[], dense: boolean): ChangeEvent[] {
+function single(batch: CountedBatch, events: PackedEvent[], dense: boolean): PackedEvent[] {
   checkOrder(batch, events);
   checkDense(batch, events.length, dense);
   return events;
 }
 
-function checkOrder(batch: CountedBatch, events: readonly ChangeEvent[]): void {
-  const { first, last } = batch.record;
-  let previous = first - 1n;
+function checkOrder(batch: CountedBatch, events: readonly PackedEvent[]): void {
+  const [first, last] = bounds(batch);
+  let previous = first - 1;
   for (const { position } of events) {
     if (position <= previous) broken(batch, `position ${position} follows position ${previous}`);
     previous = position;
@@ -42,8 +42,14 @@ function checkOrder(batch: CountedBatch, events: readonly ChangeEvent[]): void {
 }
 
 function checkDense(batch: CountedBatch, found: number, dense: boolean): void {
-  const listed = Number(batch.record.last - batch.record.first) + 1;
+  const [first, last] = bounds(batch);
+  const listed = last - first + 1;
   if (dense && found !== listed) broken(batch, `${found} of its ${listed} positions are there`);
+}
+
+/** Events have positions that are exact as numbers; a batch has no other ones. */
+function bounds({ record }: CountedBatch): [first: number, last: number] {
+  return [Number(record.first), Number(record.last)];
 }
 
 function broken({ offset, record }: CountedBatch, why: string): never {

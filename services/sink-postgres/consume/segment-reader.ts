@@ -1,14 +1,16 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { ChangeEvent } from '../../../shared/envelope/change-event.ts';
 import type { EventCodec } from '../../../shared/envelope/codec.ts';
-import { partitionKey } from '../../../shared/envelope/fold.ts';
+import type { EventScanner } from '../../../shared/envelope/event-scanner.ts';
 import type { Segment } from '../../../shared/envelope/manifest.ts';
+import type { PackedEvent } from '../../../shared/envelope/packed-event.ts';
 import { isSluiceError, SluiceError } from '../../../shared/errors.ts';
-import type { FetchedRecord, Fetcher, FetchRange } from '../../../shared/kafka/interfaces.ts';
+import type { FetchedRecord, Fetcher } from '../../../shared/kafka/interfaces.ts';
+import { PLACES, type RecordPage } from '../../../shared/kafka/record-pages.ts';
 import { segmentCrc } from '../../../shared/kafka/segment-crc.ts';
 import { formatLsn } from '../../../shared/postgres/lsn.ts';
 import type { CountedBatch } from './feed-item.ts';
 import { mergeSegments } from './merge.ts';
+import { broken, mergeRanges, type PageSlice, RangeLogs, takeSegment } from './segment-pages.ts';
 
 /** Which topics a sink takes; null: all of them. */
 export interface TakenTopics {
@@ -16,14 +18,14 @@ export interface TakenTopics {
 }
 
 export interface ReadBatch {
-  readonly events: ChangeEvent[];
+  readonly events: PackedEvent[];
   /** About what the events hold in memory. */
   readonly bytes: number;
 }
 
 const TURN_MS = 10;
-/** Of a value in memory, beside its text. */
-const COLUMN_OVERHEAD = 32;
+/** Of an event in memory, beside its record. */
+const EVENT_OVERHEAD = 150;
 
 /** Reads the events that batches list, and believes nothing that the manifest does not say. */
 export class SegmentReader {
@@ -46,10 +48,16 @@ export class SegmentReader {
     const wanted = batches.map(({ record }) => record.segments.filter(({ topic }) => this.#taken?.has(topic) ?? true));
     const ranges = mergeRanges(wanted.flat());
     try {
-      const fetched = ranges.length > 0 ? await this.#fetcher.ranges(ranges, signal) : [];
+      const fetched = ranges.length > 0 ? await this.#fetcher.pages(ranges, signal) : [];
       const logs = new RangeLogs(ranges, fetched);
       const read: ReadBatch[] = [];
-      for (const [index, batch] of batches.entries()) read.push(await this.#batch(batch, wanted[index]!, logs));
+      let since = performance.now();
+      for (const [index, batch] of batches.entries()) {
+        read.push(await this.#batch(batch, wanted[index]!, logs));
+        if (performance.now() - since < TURN_MS) continue;
+        await turn();
+        since = performance.now();
+      }
       return read;
     } catch (error) {
       throw inBatch(error, batches);
@@ -64,49 +72,65 @@ export class SegmentReader {
   ): Promise<{ readonly topic: string; readonly partition: number; readonly offset: bigint } | null> {
     for (const segment of batch.record.segments) {
       if (this.#taken?.has(segment.topic) === false) continue;
-      const [records = []] = await this.#fetcher.ranges([segment], signal);
-      const events = await this.#decode(batch, segment, records);
-      const index = events.findIndex((event) => event.position === position);
-      const record = records[index];
-      if (record) return { topic: segment.topic, partition: segment.partition, offset: record.offset };
+      const fetched = await this.#fetcher.pages([segment], signal);
+      const slices = new RangeLogs([segment], fetched).take(segment);
+      const events = await this.#decode(batch, segment, slices);
+      const index = events.findIndex((event) => BigInt(event.position) === position);
+      const { topic, partition, offset } = segment;
+      if (index >= 0) return { topic, partition, offset: offset + BigInt(index) };
     }
     return null;
   }
 
   async #batch(batch: CountedBatch, segments: readonly Segment[], logs: RangeLogs): Promise<ReadBatch> {
     let bytes = 0;
-    const decoded: ChangeEvent[][] = [];
+    const decoded: PackedEvent[][] = [];
     for (const segment of segments) {
-      const records = logs.take(segment);
-      checkSegment(segment, records);
-      for (const { value } of records) bytes += value?.length ?? 0;
-      const events = await this.#decode(batch, segment, records);
-      bytes += events.length * (events[0]?.shape.columns.length ?? 0) * COLUMN_OVERHEAD;
+      const slices = takeSegment(logs, segment);
+      const events = await this.#decode(batch, segment, slices);
+      for (const { size } of events) bytes += size + EVENT_OVERHEAD;
       decoded.push(events);
     }
     return { events: mergeSegments(batch, decoded, this.#taken === null), bytes };
   }
 
-  async #decode(batch: CountedBatch, segment: Segment, records: readonly FetchedRecord[]): Promise<ChangeEvent[]> {
+  async #decode(batch: CountedBatch, segment: Segment, slices: readonly PageSlice[]): Promise<PackedEvent[]> {
     const { epoch, incarnation } = batch.record;
-    const events: ChangeEvent[] = [];
-    let since = performance.now();
-    for (const { offset, value } of records) {
-      if (value === null) throw broken(segment, `the record at offset ${offset} has no value`);
-      const answer = this.#codec.decode(value);
-      const decoded = answer instanceof Promise ? await answer : answer;
-      if (decoded.epoch !== epoch || decoded.incarnation !== incarnation) {
-        throw broken(segment, `the event at offset ${offset} is of epoch ${decoded.epoch}, listed under ${epoch}`);
-      }
-      events.push(decoded.event);
-      if ((events.length & 255) === 0 && performance.now() - since > TURN_MS) {
-        await turn();
-        since = performance.now();
+    const events: PackedEvent[] = [];
+    let scanner: EventScanner | null = null;
+    let schema = -1;
+    let attempt: EventScanner['attempt'] = null;
+    for (const { page, from, until } of slices) {
+      const { bytes, bounds } = page;
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      for (let index = from; index < until; index++) {
+        const start = bounds[index * PLACES + 2] as number;
+        const end = bounds[index * PLACES + 3] as number;
+        if (start < 0) throw broken(segment, `the record at offset ${offsetOf(page, index)} has no value`);
+        const id = end - start < SCHEMA_ID_END ? -1 : view.getUint32(start + 1);
+        if (!scanner || id !== schema || bytes[start] !== 0) {
+          scanner = await this.#codec.scanner(bytes, start, end);
+          schema = id;
+          attempt = null;
+        }
+        events.push(scanner.scan(bytes, view, start, end));
+        if (scanner.attempt === attempt) continue;
+        attempt = scanner.attempt;
+        if (attempt?.epoch === epoch && attempt.incarnation === incarnation) continue;
+        const place = `the event at offset ${offsetOf(page, index)}`;
+        throw broken(segment, `${place} is of epoch ${attempt?.epoch}, listed under ${epoch}`);
       }
     }
     return events;
   }
 }
+
+function offsetOf({ offset }: RecordPage, index: number): bigint {
+  return offset + BigInt(index);
+}
+
+/** A zero byte and the schema id. */
+const SCHEMA_ID_END = 5;
 
 /** The error with the batch that its topic, partition and offset belong to. */
 function inBatch(error: unknown, batches: readonly CountedBatch[]): unknown {
@@ -130,47 +154,7 @@ function inBatch(error: unknown, batches: readonly CountedBatch[]): unknown {
   });
 }
 
-/** Adjacent segments of a topic-partition as one range. */
-function mergeRanges(segments: readonly Segment[]): FetchRange[] {
-  const ranges: { topic: string; partition: number; offset: bigint; count: number }[] = [];
-  const last = new Map<string, (typeof ranges)[number]>();
-  for (const { topic, partition, offset, count } of segments) {
-    const key = partitionKey(topic, partition);
-    const range = last.get(key);
-    if (range && range.offset + BigInt(range.count) === offset) {
-      range.count += count;
-      continue;
-    }
-    const started = { topic, partition, offset, count };
-    ranges.push(started);
-    last.set(key, started);
-  }
-  return ranges;
-}
-
-/** Gives out the records of ranges segment by segment, in order. */
-class RangeLogs {
-  readonly #logs = new Map<string, { readonly offset: bigint; readonly records: FetchedRecord[] }[]>();
-
-  constructor(ranges: readonly FetchRange[], fetched: readonly FetchedRecord[][]) {
-    for (const [index, { topic, partition, offset }] of ranges.entries()) {
-      const key = partitionKey(topic, partition);
-      const logs = this.#logs.get(key) ?? [];
-      logs.push({ offset, records: fetched[index] ?? [] });
-      this.#logs.set(key, logs);
-    }
-  }
-
-  take({ topic, partition, offset, count }: Segment): FetchedRecord[] {
-    const logs = this.#logs.get(partitionKey(topic, partition)) ?? [];
-    const log = logs.find((each) => each.offset <= offset && offset < each.offset + BigInt(each.records.length));
-    if (!log) return [];
-    const start = Number(offset - log.offset);
-    return log.records.slice(start, start + count);
-  }
-}
-
-/** @throws SluiceError SEGMENT_BROKEN unless the records are exactly what the manifest lists. */
+/** Of records that are read as objects. @throws SluiceError SEGMENT_BROKEN unless they are exactly what the manifest lists. */
 export function checkSegment(segment: Segment, records: readonly FetchedRecord[]): void {
   if (records.length !== segment.count)
     throw broken(segment, `${records.length} of ${segment.count} records are there`);
@@ -179,9 +163,4 @@ export function checkSegment(segment: Segment, records: readonly FetchedRecord[]
     if (offset !== expected) throw broken(segment, `offset ${offset} stands where ${expected} is listed`);
   }
   if (segmentCrc(records) !== segment.crc32c) throw broken(segment, 'its checksum is another one');
-}
-
-export function broken({ topic, partition, offset, count }: Segment, why: string): SluiceError {
-  const place = `${partitionKey(topic, partition)}, offsets ${offset} to ${offset + BigInt(count) - 1n}`;
-  return new SluiceError('SEGMENT_BROKEN', `${place}: ${why}`, { context: { topic, partition, offset } });
 }

@@ -7,6 +7,7 @@ import type { Lsn } from '../../../shared/postgres/lsn.ts';
 import { type TestContext, testContext } from '../../support/context.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectSoundTopics, readTask } from '../../support/manifest-reader.ts';
+import { encodeEvent } from '../../support/outgoing-events.ts';
 
 const shape: TableShape = {
   schema: 'shop',
@@ -136,7 +137,7 @@ async function encode({ epoch, id, position, xid, ordinal }: PlannedEvent, ctx: 
     ...{ totalOrder: BigInt(ordinal), tableOrder: BigInt(ordinal) },
     transaction: { xid, commitLsn: BigInt(`0x${xid}0`) as Lsn, commitTime: 0n },
   };
-  return (await codec.encoder(shape, `${ctx.task}.shop.seats`)).encode(event);
+  return encodeEvent(await codec.encoder(shape, `${ctx.task}.shop.seats`), event);
 }
 
 test('a sound task is sound: voided parts, late records and left-over events count for nobody', async () => {

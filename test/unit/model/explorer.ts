@@ -1,3 +1,4 @@
+import { checkpointOf } from '../../../shared/envelope/checkpoint.ts';
 import {
   allRules,
   type Bounds,
@@ -186,7 +187,7 @@ class Explorer {
     const known = this.fold(state.log).state.epoch?.epoch;
     const epoch = this.rules.uniqueEpochs ? state.epochs + 1 : Number(known ?? 0) + 1;
     const attempt = { epoch, known: 0, facts, before: state.log.length };
-    const sent: LogRecord = { kind: 'epoch', epoch, at: state.log.length };
+    const sent: LogRecord = { kind: 'epoch', epoch, at: state.log.length, ...this.named(state.log) };
     const next = this.send({ ...state, epochs: state.epochs + 1 }, i, sent, 'decide', attempt, null);
     return [`${'AB'[i]} sends epoch ${epoch}`, next];
   }
@@ -258,6 +259,19 @@ class Explorer {
       const sent: LogRecord = { kind: 'heartbeat', epoch: attempt.epoch, at: attempt.known, lsn: stream.received };
       steps.push([`${name} sends heartbeat ${stream.received}`, this.send(state, i, sent, 'stream', attempt, stream)]);
     }
+    if (
+      this.rules.checkpoints &&
+      attempt.known < this.bounds.log &&
+      known.checkpoint?.offset !== known.nextOffset - 1n
+    ) {
+      const sent: LogRecord = {
+        kind: 'checkpoint',
+        epoch: attempt.epoch,
+        at: attempt.known,
+        state: checkpointOf(known),
+      };
+      steps.push([`${name} sends a checkpoint`, this.send(state, i, sent, 'stream', attempt, stream)]);
+    }
     return [...steps, ...this.acknowledge(state, i, attempt, stream)];
   }
 
@@ -276,8 +290,16 @@ class Explorer {
     attempt: Attempt,
     stream: Stream | null,
   ): State {
-    const writer: Writer = { at: 'waiting', then, sent, attempt, stream };
-    return { ...withWriter(state, i, writer), net: sorted([...state.net, { writer: i, record: sent, retry: false }]) };
+    const record = { ...sent, ...(sent.kind === 'epoch' ? {} : this.named(state.log.slice(0, attempt.known))) };
+    const writer: Writer = { at: 'waiting', then, sent: record, attempt, stream };
+    return { ...withWriter(state, i, writer), net: sorted([...state.net, { writer: i, record, retry: false }]) };
+  }
+
+  /** The newest checkpoint of what a writer knows, as its records name it. */
+  private named(known: readonly LogRecord[]): { checkpoint?: number } {
+    if (!this.rules.checkpoints) return {};
+    const { checkpoint } = this.fold(known).state;
+    return checkpoint === null ? {} : { checkpoint: Number(checkpoint.offset) };
   }
 
   private landings(state: State, message: InFlight): Step[] {

@@ -1,6 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { acknowledgeable, heartbeatDue } from '../../../shared/envelope/acknowledgement.ts';
 import { emptyManifest, fold, type ManifestState } from '../../../shared/envelope/fold.ts';
-import type { ManifestRecord } from '../../../shared/envelope/manifest.ts';
+import { encodeManifestRecord, type ManifestRecord, type RecordOf } from '../../../shared/envelope/manifest.ts';
+import { manifestBelow, type StoredRecord, stateBefore } from '../../../shared/envelope/manifest-reading.ts';
+import { readRecord } from '../../../shared/envelope/read-record.ts';
 import { startDecision } from '../../../shared/envelope/start-decision.ts';
 import { isSluiceError } from '../../../shared/errors.ts';
 import { type Lsn, lsnFromBigint, ZERO_LSN } from '../../../shared/postgres/lsn.ts';
@@ -33,6 +36,10 @@ export interface Rules {
   readonly resumeAt: 'end LSN' | 'commit LSN';
   readonly checkAnsweredOffset: boolean;
   readonly sinkPositionInTransaction: boolean;
+  /** Writers append checkpoints. */
+  readonly checkpoints: boolean;
+  /** Which checkpoint readers begin at. */
+  readonly checkpointTrust: 'named' | 'newest';
 }
 
 export const allRules: Rules = {
@@ -46,6 +53,8 @@ export const allRules: Rules = {
   resumeAt: 'end LSN',
   checkAnsweredOffset: true,
   sinkPositionInTransaction: true,
+  checkpoints: false,
+  checkpointTrust: 'named',
 };
 
 const STEP = 10n;
@@ -54,7 +63,7 @@ export const commitLsn = (tx: number): Lsn => lsnFromBigint(STEP * BigInt(tx));
 export const endLsn = (tx: number): Lsn => commitLsn(tx + 1);
 export const CONSISTENT_POINT = commitLsn(1);
 
-export type LogRecord =
+export type LogRecord = (
   | { readonly kind: 'epoch'; readonly epoch: number; readonly at: number }
   | { readonly kind: 'slot'; readonly epoch: number; readonly at: number; readonly created: boolean }
   | {
@@ -66,11 +75,16 @@ export type LogRecord =
       readonly tx: number;
       readonly part: number;
     }
-  | { readonly kind: 'heartbeat'; readonly epoch: number; readonly at: number; readonly lsn: number };
+  | { readonly kind: 'heartbeat'; readonly epoch: number; readonly at: number; readonly lsn: number }
+  | { readonly kind: 'checkpoint'; readonly epoch: number; readonly at: number; readonly state: Checkpoint }
+) & { readonly checkpoint?: number };
+
+type Checkpoint = RecordOf<'checkpoint'>['state'];
 
 /** What the model's records say as the project's. Every part of a transaction is one event, so one position. */
 export function toManifestRecord(record: LogRecord, lsnBefore: Lsn, bounds: Bounds): ManifestRecord {
-  const header = { incarnation: 'i', epoch: String(record.epoch), at: BigInt(record.at), lsn: lsnBefore };
+  const named = record.checkpoint === undefined ? {} : { checkpoint: BigInt(record.checkpoint) };
+  const header = { incarnation: 'i', epoch: String(record.epoch), at: BigInt(record.at), lsn: lsnBefore, ...named };
   switch (record.kind) {
     case 'epoch':
       return {
@@ -94,6 +108,8 @@ export function toManifestRecord(record: LogRecord, lsnBefore: Lsn, bounds: Boun
         : { kind: 'slot', ...header, slot: 's', consistentPoint: null };
     case 'heartbeat':
       return { kind: 'heartbeat', ...header, lsn: lsnFromBigint(BigInt(record.lsn)) };
+    case 'checkpoint':
+      return { kind: 'checkpoint', ...header, state: record.state };
     case 'batch':
       return toBatch(record, header, bounds);
   }
@@ -134,15 +150,15 @@ export interface Folded {
 export function foldLog(log: readonly LogRecord[], rules: Rules, bounds: Bounds): Folded {
   const state = emptyManifest();
   const applied: number[] = [];
+  const stored: StoredRecord[] = [];
   let parts: number[] = [];
   for (const [offset, record] of log.entries()) {
     try {
       const { open, position } = state;
-      const verdict = fold(
-        state,
-        BigInt(offset),
-        bend(toManifestRecord(record, state.lsn, bounds), offset, state, rules),
-      );
+      const written = bend(toManifestRecord(record, state.lsn, bounds), offset, state, rules);
+      const value = rules.checkpoints ? encodeManifestRecord(written) : null;
+      stored.push({ offset: BigInt(offset), value });
+      const verdict = fold(state, BigInt(offset), written, value?.length);
       if (!rules.voidOpen && record.kind === 'epoch') Object.assign(state, { open, position });
       // What namesItsPlace relies on: such a record says that the log was changed below it.
       if (!verdict.counts && verdict.why === 'other epoch' && rules.checkAt === 'all' && rules.uniqueEpochs) {
@@ -164,7 +180,32 @@ export function foldLog(log: readonly LogRecord[], rules: Rules, bounds: Bounds)
       return { state, applied, broken: `${error.code}: ${error.message}` };
     }
   }
+  if (rules.checkpoints && !isDeepStrictEqual(stateFromCheckpoint(stored, rules), state)) {
+    return { state, applied, broken: 'who began at a checkpoint has another state' };
+  }
   return { state, applied, broken: null };
+}
+
+/** What a reader makes of the log who does not read it from its beginning. */
+function stateFromCheckpoint(stored: readonly StoredRecord[], rules: Rules): ManifestState {
+  const newest = rules.checkpointTrust === 'newest' ? stored.findLast(({ value }) => isCheckpoint(value)) : undefined;
+  if (newest) return stateFrom(newest, stored);
+  const reading = manifestBelow({ low: 0n, end: BigInt(stored.length) });
+  let step = reading.next();
+  while (step.done !== true) step = reading.next(stored.slice(Number(step.value.from), Number(step.value.end)));
+  return step.value;
+}
+
+/** The mistake of taking a checkpoint wherever it stands. */
+function stateFrom({ offset, value }: StoredRecord, stored: readonly StoredRecord[]): ManifestState {
+  const record = { ...(JSON.parse(String(value)) as object), at: String(offset) };
+  const state = stateBefore({ offset, value: Buffer.from(JSON.stringify(record)) }, 'i')!;
+  for (const later of stored.slice(Number(offset))) readRecord(state, later.offset, later.value);
+  return state;
+}
+
+function isCheckpoint(value: Buffer | null): boolean {
+  return String(value).startsWith('{"kind":"checkpoint"');
 }
 
 /** A rule switched off: the fold is shown what it would have to see to let the record pass. */

@@ -1,0 +1,114 @@
+import type { EventCodec, EventEncoder } from '../../../shared/envelope/codec.ts';
+import type { OutgoingEvent } from '../../../shared/envelope/outgoing-event.ts';
+import { partitionOf } from '../../../shared/envelope/partitioner.ts';
+import { keyColumns, writeRowKey } from '../../../shared/envelope/row-key.ts';
+import { SluiceError } from '../../../shared/errors.ts';
+import { GrowingBytes } from '../../../shared/kafka/growing-bytes.ts';
+import { quoteTable } from '../../../shared/postgres/identifiers.ts';
+import { formatLsn } from '../../../shared/postgres/lsn.ts';
+import type { StreamedTable } from '../stream/streamed-table.ts';
+import { Lane } from './lane.ts';
+
+/** Largest record batch of several records. */
+const BATCH_BYTES = 8 * 1024 * 1024;
+/** Of a record in its batch: key and framing. */
+const RECORD_ROOM = 64 * 1024;
+const REGISTRATIONS_AT_ONCE = 8;
+
+/** The row key of the event at hand. */
+const keyBytes = new GrowingBytes(1024);
+
+export interface TableLanesOptions {
+  readonly codec: EventCodec;
+  readonly tables: Iterable<StreamedTable>;
+  /** A larger event stops the task. */
+  readonly maxMessageBytes: number;
+}
+
+interface Way {
+  readonly encoder: EventEncoder;
+  readonly key: readonly number[];
+  /** By partition. */
+  readonly lanes: readonly Lane[];
+}
+
+/** How events become records of their topics: row key, partition, Avro. */
+export class TableLanes {
+  readonly #codec: EventCodec;
+  readonly #maxMessageBytes: number;
+  readonly #ways = new Map<StreamedTable, Way>();
+  /** By topic: a table's shapes share them, so that its records stay in order. */
+  readonly #lanes = new Map<string, readonly Lane[]>();
+
+  private constructor({ codec, maxMessageBytes }: TableLanesOptions) {
+    this.#codec = codec;
+    this.#maxMessageBytes = maxMessageBytes;
+  }
+
+  /**
+   * Registers the schemas of all tables.
+   * @throws SluiceError REGISTRY_UNREACHABLE, REGISTRY_REFUSED
+   */
+  static async open(options: TableLanesOptions): Promise<TableLanes> {
+    const lanes = new TableLanes(options);
+    const waiting = [...options.tables];
+    const work = async () => {
+      for (let table = waiting.pop(); table; table = waiting.pop()) await lanes.register(table);
+    };
+    await Promise.all(Array.from({ length: REGISTRATIONS_AT_ONCE }, work));
+    return lanes;
+  }
+
+  has(table: StreamedTable): boolean {
+    return this.#ways.has(table);
+  }
+
+  /** @throws SluiceError REGISTRY_UNREACHABLE, REGISTRY_REFUSED */
+  async register(table: StreamedTable): Promise<void> {
+    const encoder = await this.#codec.encoder(table.shape, table.topic);
+    const lanes = this.#lanes.get(table.topic) ?? this.#makeLanes(table);
+    this.#ways.set(table, { encoder, key: keyColumns(table.shape), lanes });
+  }
+
+  /**
+   * Writes the event into its lane; `partition` null: by its row key.
+   * @throws SluiceError KAFKA_RECORD_TOO_LARGE naming table, key and size; SOURCE_ENCODING
+   */
+  write(event: OutgoingEvent, table: StreamedTable, partition: number | null): { lane: Lane; bytes: number } {
+    const way = this.#ways.get(table);
+    if (!way) throw new SluiceError('INTERNAL', `the schema of ${quoteTable(table.shape)} is not registered`);
+    const row = event.op === 'd' ? event.before : event.after;
+    keyBytes.at = 0;
+    const hasKey = row !== null && writeRowKey(keyBytes, way.key, row);
+    const lane = way.lanes[partition ?? this.#partition(way, hasKey)]!;
+    const key = hasKey ? { buffer: keyBytes.buffer, length: keyBytes.at } : null;
+    const bytes = lane.write(event, way.encoder, key);
+    if (bytes > this.#maxMessageBytes - RECORD_ROOM) throw this.#tooLarge(event, { table, hasKey, bytes });
+    return { lane, bytes: bytes + keyBytes.at };
+  }
+
+  #partition({ lanes }: Way, hasKey: boolean): number {
+    if (lanes.length === 1) return 0;
+    return partitionOf(hasKey ? keyBytes.buffer.subarray(0, keyBytes.at) : null, lanes.length);
+  }
+
+  #makeLanes({ topic, partitions }: StreamedTable): readonly Lane[] {
+    const targetBytes = Math.min(BATCH_BYTES, this.#maxMessageBytes);
+    const lanes = Array.from({ length: partitions }, (_, partition) => new Lane({ topic, partition }, targetBytes));
+    this.#lanes.set(topic, lanes);
+    return lanes;
+  }
+
+  #tooLarge(event: OutgoingEvent, { table, hasKey, bytes }: { table: StreamedTable; hasKey: boolean; bytes: number }) {
+    const key = hasKey ? keyBytes.buffer.toString('utf8', 0, keyBytes.at) : null;
+    const limit = this.#maxMessageBytes;
+    const name = quoteTable(table.shape);
+    const row = key === null ? 'a row without a key' : `the row with key ${key}`;
+    const commitLsn = formatLsn(event.transaction.commitLsn);
+    return new SluiceError(
+      'KAFKA_RECORD_TOO_LARGE',
+      `${row} of ${name} makes an event of ${bytes} bytes, commit LSN ${commitLsn}; kafka.maxMessageBytes allows ${limit}`,
+      { context: { table: name, key: key ?? undefined, bytes, limit, commitLsn } },
+    );
+  }
+}
