@@ -160,6 +160,11 @@ setup_oracle() {
   fi
 }
 
+# Optional: without it sluice starts from its sources.
+setup_build() {
+  (run build npm run --silent build) || say 'the sources do not build; sluice starts from them as they are'
+}
+
 cd "$checkout"
 mkdir -p "$local_dir/postgres"
 require_node
@@ -171,6 +176,7 @@ fi
 [ $# -eq 0 ] || fail "unknown argument: $1"
 require_java
 setup_packages
+setup_build
 setup_kafka
 setup_registry
 setup_postgres "$postgres_default"

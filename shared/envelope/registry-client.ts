@@ -31,6 +31,8 @@ const RETRY_MILLISECONDS = 10_000;
 const PAUSE_MILLISECONDS = 200;
 const OK = 200;
 const NOT_FOUND = 404;
+/** A schema that the subject's compatibility does not allow. */
+const CONFLICT = 409;
 
 /** Repeats what did not get an answer for 10 s: all calls may be repeated. */
 export function openRegistry(settings: RegistrySettings): RegistryClient {
@@ -38,11 +40,13 @@ export function openRegistry(settings: RegistrySettings): RegistryClient {
   return {
     async register(subject, schema) {
       const name = encodeURIComponent(subject);
-      const left = await leaveCompatibility(call, name);
-      const answer = await call({ method: 'POST', path: `/subjects/${name}/versions`, body: { schema } });
-      const { id } = accepted(settings, answer, `registering a schema for ${subject}`) as { id?: unknown };
-      if (!left) await leaveCompatibility(call, name);
-      if (typeof id !== 'number') throw refused(settings, answer, `registering a schema for ${subject}`);
+      const what = `registering a schema for ${subject}`;
+      const post = () => call({ method: 'POST', path: `/subjects/${name}/versions`, body: { schema } });
+      const first = await post();
+      const isOurs = await leaveCompatibility(call, name);
+      const answer = first.status === CONFLICT && isOurs ? await post() : first;
+      const { id } = accepted(settings, answer, what) as { id?: unknown };
+      if (typeof id !== 'number') throw refused(settings, answer, what);
       return id;
     },
     async schema(id) {
@@ -56,11 +60,11 @@ export function openRegistry(settings: RegistrySettings): RegistryClient {
 
 /**
  * A subject of ours gets compatibility NONE, unless somebody set another one: every form that a table ever had is
- * readable by itself. Some registries take the setting only once the subject exists: false, to be called again then.
+ * readable by itself. Some registries take the setting only once the subject exists. Whether it was set here.
  */
 async function leaveCompatibility(call: (request: Call) => Promise<Answer>, subject: string): Promise<boolean> {
   const found = await call({ method: 'GET', path: `/config/${subject}` });
-  if (found.status !== NOT_FOUND) return true;
+  if (found.status !== NOT_FOUND) return false;
   const set = await call({ method: 'PUT', path: `/config/${subject}`, body: { compatibility: 'NONE' } });
   return set.status === OK;
 }

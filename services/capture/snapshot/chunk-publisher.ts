@@ -1,10 +1,11 @@
+import type { Segment } from '../../../shared/envelope/manifest.ts';
 import { CHUNK_HEADER, encodeChunkHeader } from '../../../shared/envelope/snapshot-chunk.ts';
 import type { OutgoingRecord, Producer } from '../../../shared/kafka/interfaces.ts';
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
 import type { ManifestWriter } from '../publish/manifest-writer.ts';
-import { listedEnds, segmentOf } from '../publish/segments.ts';
 import { ByteBudget } from './byte-budget.ts';
+import { byReading, type QueuedChunk, type ReadingChunks, SentEnds, segmentsOf } from './chunk-groups.ts';
 import type { RowChunk } from './row-chunk.ts';
 import type { TableReading } from './table-reading.ts';
 
@@ -19,29 +20,31 @@ export interface ChunkPublisherOptions {
   readonly sendBytes: number;
 }
 
-interface Queued {
-  readonly reading: TableReading;
-  readonly chunk: RowChunk;
-}
-
 /**
- * Publishes the chunks of all tables in one lane: send, then the manifest record that makes them count, then the
- * next send. So the segments of a partition are listed in the order of their offsets, and a chunk of a reading that
- * was given up is never listed after its table's next reload.
+ * Publishes the chunks of all tables in one lane:
+ *
+ *   send     1 2 3        one send at a time, of one or several tables
+ *   append     1 2 3      in order, a manifest record for each table of a send: it makes the chunks count
+ *
+ * So the segments of a partition are listed in the order of their offsets. A chunk of a reading that was given up is
+ * never listed after its table's next reload: that waits until the reading is settled.
  */
 export class ChunkPublisher {
   readonly #options: ChunkPublisherOptions;
   readonly #budget: ByteBudget;
-  #queue: Queued[] = [];
+  readonly #ends: SentEnds;
+  #queue: QueuedChunk[] = [];
   #running = false;
   #failure: { readonly error: unknown } | null = null;
-  #waiting: { readonly done: () => boolean; readonly go: () => void }[] = [];
-  #sending: TableReading | null = null;
+  #waiting: { readonly reading: TableReading; readonly go: () => void }[] = [];
+  /** Chunks taken and not yet counted or given up. */
+  readonly #pending = new Map<TableReading, number>();
   #partition = 0;
 
   constructor(options: ChunkPublisherOptions) {
     this.#options = options;
     this.#budget = new ByteBudget(options.bytesInFlight);
+    this.#ends = new SentEnds(options.manifest.state);
   }
 
   /** Takes the chunk; waits while too much is in flight. @throws what an earlier send or append met */
@@ -49,14 +52,16 @@ export class ChunkPublisher {
     await this.#budget.take(chunk.bytes.length);
     if (this.#failure) this.#budget.give(chunk.bytes.length);
     this.#check();
+    this.#pending.set(reading, (this.#pending.get(reading) ?? 0) + 1);
     this.#queue.push({ reading, chunk });
     if (!this.#running) void this.#run();
   }
 
   /** Returns when nothing of the reading waits or is under way. @throws what a send or append met */
   async settled(reading: TableReading): Promise<void> {
-    const done = () => this.#sending !== reading && this.#queue.every((item) => item.reading !== reading);
-    if (!this.#failure && !done()) await new Promise<void>((go) => this.#waiting.push({ done, go }));
+    if (!this.#failure && this.#pending.has(reading)) {
+      await new Promise<void>((go) => this.#waiting.push({ reading, go }));
+    }
     this.#check();
   }
 
@@ -75,54 +80,59 @@ export class ChunkPublisher {
   }
 
   async #next(): Promise<void> {
-    const items = this.#takeGroup();
-    const reading = items[0]?.reading;
+    const taken = this.#takeGroup();
+    const bytes = bytesOf(taken);
+    const groups = byReading(taken.filter(({ reading }) => !reading.voided));
     try {
-      this.#sending = reading ?? null;
-      if (reading && !reading.voided) await this.#send(reading, items);
-      for (const { chunk } of items) chunk.release();
+      const segments = await this.#send(groups);
+      for (const { chunk } of taken) chunk.release();
+      for (const { reading } of taken) if (reading.voided) this.#settle(reading, 1);
+      for (const [i, group] of groups.entries()) this.#append(group, segments[i] ?? []).catch(this.#fail);
     } finally {
-      this.#sending = null;
-      this.#budget.give(bytesOf(items));
+      this.#budget.give(bytes);
     }
-    this.#wake();
   }
 
-  /** The oldest chunk and those of the same reading that go with it in one send. */
-  #takeGroup(): Queued[] {
-    const reading = this.#queue[0]?.reading;
-    const group: Queued[] = [];
+  /** The oldest chunks, as many as go in one send. */
+  #takeGroup(): QueuedChunk[] {
     let bytes = 0;
-    this.#queue = this.#queue.filter((item) => {
-      const size = item.chunk.bytes.length;
-      const fits = group.length === 0 || bytes + size <= this.#options.sendBytes;
-      if (item.reading !== reading || !fits) return true;
-      group.push(item);
-      bytes += size;
-      return false;
-    });
-    return group;
+    let count = 0;
+    for (const { chunk } of this.#queue) {
+      bytes += chunk.bytes.length;
+      if (count > 0 && bytes > this.#options.sendBytes) break;
+      count += 1;
+    }
+    return this.#queue.splice(0, count);
   }
 
-  async #send(reading: TableReading, items: readonly Queued[]): Promise<void> {
-    const { producer, manifest } = this.#options;
-    const records = items.map(({ chunk }, i) => this.#record(reading, chunk, reading.chunks + i));
-    const written = await producer.send(records, listedEnds(manifest.state));
-    const rows = BigInt(items.reduce((sum, { chunk }) => sum + chunk.rows, 0));
-    await manifest.append({
-      kind: 'chunks',
-      table: { schema: reading.table.shape.schema, name: reading.table.shape.name },
-      generation: reading.generation,
-      chunks: items.length,
-      rows,
-      segments: written.map(segmentOf),
-    });
-    reading.chunks += items.length;
-    reading.rows += rows;
-    await failpoint('capture.in-snapshot');
+  /** The segments of each group. */
+  async #send(groups: readonly ReadingChunks[]): Promise<Segment[][]> {
+    if (groups.length === 0) return [];
+    const records = groups.map(({ reading, chunks }) => chunks.map((chunk) => this.#record(reading, chunk)));
+    const written = await this.#options.producer.send(records.flat(), this.#ends);
+    for (const part of written) this.#ends.raise(part);
+    return segmentsOf(records, written);
   }
 
-  #record(reading: TableReading, chunk: RowChunk, number: number): OutgoingRecord {
+  async #append({ reading, chunks }: ReadingChunks, segments: readonly Segment[]): Promise<void> {
+    const rows = BigInt(chunks.reduce((sum, chunk) => sum + chunk.rows, 0));
+    if (!reading.voided) {
+      await this.#options.manifest.append({
+        kind: 'chunks',
+        table: { schema: reading.table.shape.schema, name: reading.table.shape.name },
+        generation: reading.generation,
+        chunks: chunks.length,
+        rows,
+        segments: [...segments],
+      });
+      reading.chunks += chunks.length;
+      reading.rows += rows;
+      await failpoint('capture.in-snapshot');
+    }
+    this.#settle(reading, chunks.length);
+  }
+
+  #record(reading: TableReading, chunk: RowChunk): OutgoingRecord {
     const { incarnation, epoch } = this.#options.manifest;
     const { schema, name, columns } = reading.table.shape;
     const header = encodeChunkHeader({
@@ -131,7 +141,7 @@ export class ChunkPublisher {
       schema,
       name,
       generation: reading.generation.toString(),
-      chunk: number,
+      chunk: reading.sent++,
       rows: chunk.rows,
       columns: columns.map((column) => column.name),
       key: columns.filter(({ key }) => key).map((column) => column.name),
@@ -147,21 +157,31 @@ export class ChunkPublisher {
     };
   }
 
-  #fail(error: unknown): void {
-    this.#failure = { error };
+  #settle(reading: TableReading, chunks: number): void {
+    const left = (this.#pending.get(reading) ?? 0) - chunks;
+    if (left > 0) {
+      this.#pending.set(reading, left);
+      return;
+    }
+    this.#pending.delete(reading);
+    this.#wake((waiter) => waiter.reading === reading);
+  }
+
+  readonly #fail = (error: unknown): void => {
+    this.#failure ??= { error };
     // Those who wait for room get it one after another, find the failure and give it back.
     this.#budget.give(bytesOf(this.#queue));
     this.#queue = [];
-    this.#wake();
-  }
+    this.#wake(() => true);
+  };
 
-  #wake(): void {
-    const ready = this.#waiting.filter(({ done }) => this.#failure || done());
+  #wake(isReady: (waiter: { readonly reading: TableReading }) => boolean): void {
+    const ready = this.#waiting.filter(isReady);
     this.#waiting = this.#waiting.filter((waiter) => !ready.includes(waiter));
     for (const { go } of ready) go();
   }
 }
 
-function bytesOf(items: readonly Queued[]): number {
+function bytesOf(items: readonly QueuedChunk[]): number {
   return items.reduce((sum, { chunk }) => sum + chunk.bytes.length, 0);
 }

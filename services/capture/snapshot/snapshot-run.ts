@@ -1,7 +1,8 @@
+import type pg from 'pg';
 import { isSluiceError } from '../../../shared/errors.ts';
 import type { Kafka, Producer } from '../../../shared/kafka/interfaces.ts';
 import { snapshotTopic } from '../../../shared/kafka/topic-names.ts';
-import { parseLsn } from '../../../shared/postgres/lsn.ts';
+import { type Lsn, parseLsn } from '../../../shared/postgres/lsn.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
 import type { SelectedTable } from '../../../shared/task/selected-tables.ts';
 import type { Task } from '../../../shared/task/task.ts';
@@ -11,7 +12,7 @@ import { type CutterOptions, PIECE_BYTES } from './frame-cutter.ts';
 import { type Keeper, openKeeper } from './keeper.ts';
 import { ChunkBuffers } from './row-chunk.ts';
 import { SourcePool } from './source-pool.ts';
-import { planTable, readRange, type TablePlan, tableExists } from './table-reader.ts';
+import { planTable, type ReadOptions, readRange, type TablePlan, tableExists } from './table-reader.ts';
 import type { TableReading } from './table-reading.ts';
 
 const BYTES_IN_FLIGHT = 32 * 1024 * 1024;
@@ -81,9 +82,7 @@ export class SnapshotRun {
 
   /** Appends the reload records, so that each has its generation. */
   async startReadings(tables: readonly SelectedTable[]): Promise<TableReading[]> {
-    const readings: TableReading[] = [];
-    for (const table of tables) readings.push(await this.#startReading(table));
-    return readings;
+    return await Promise.all(tables.map((table) => this.#startReading(table)));
   }
 
   /** Takes an ordinary snapshot, kept until the end of the run. */
@@ -130,8 +129,9 @@ export class SnapshotRun {
     const signal = AbortSignal.any([this.#stop.signal, keeper.lost]);
     const workers = this.#options.task.snapshotParallelism;
     const { snapshot } = keeper;
+    const options = { ...this.#readOptions(reading), snapshot, workers };
     try {
-      const plan = await this.#pool.run(signal, (client) => planTable(client, reading.table, { snapshot, workers }));
+      const plan = await this.#pool.run(signal, (client) => planTable(client, reading.table, options));
       const ends = await Promise.all(plan.ranges.map((range) => this.#readRange(reading, plan, range, signal)));
       const failed = ends.find((end) => end !== null);
       if (failed) return failed;
@@ -150,10 +150,9 @@ export class SnapshotRun {
     range: TablePlan['ranges'][number],
     signal: AbortSignal,
   ): Promise<unknown> {
-    const take = (chunk: Parameters<ChunkPublisher['publish']>[1]) => this.#publisher.publish(reading, chunk);
     try {
       await this.#pool.run(signal, async (client) => {
-        if (!reading.voided) await readRange(client, plan, range, { ...this.#copy, take });
+        if (!reading.voided) await readRange(client, plan, range, this.#readOptions(reading));
       });
       return null;
     } catch (error) {
@@ -162,19 +161,21 @@ export class SnapshotRun {
     }
   }
 
+  #readOptions(reading: TableReading): ReadOptions {
+    return { ...this.#copy, take: (chunk) => this.#publisher.publish(reading, chunk) };
+  }
+
   async #startReading(table: SelectedTable): Promise<TableReading> {
     const { manifest, reshaped } = this.#options;
     const columns = table.shape.columns.map(({ name, type }) => ({ name, type }));
     const types = reshaped?.has(table.shape.oid) ? { columns } : {};
     const generation = await manifest.append({ kind: 'reload', table: nameOf(table), ...types });
-    return { table, generation, chunks: 0, rows: 0n, voided: false };
+    return { table, generation, sent: 0, chunks: 0, rows: 0n, voided: false };
   }
 
   async #appendRead(reading: TableReading, keeper: Keeper): Promise<void> {
-    const upTo = await this.#pool.run(this.#stop.signal, async (client) => {
-      const { rows } = await client.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn() AS lsn');
-      return parseLsn(rows[0]?.lsn ?? '');
-    });
+    // In the keeper's session: the others have tables waiting for them.
+    const upTo = await keeper.read(currentWalPosition);
     await failpoint('capture.before-read-record');
     const { generation, chunks, rows } = reading;
     const snapshot = keeper.identity;
@@ -201,6 +202,11 @@ export class SnapshotRun {
   #applicationName(part: string): string {
     return `sluice ${this.#options.task.name} ${part}`;
   }
+}
+
+async function currentWalPosition(client: pg.Client): Promise<Lsn> {
+  const { rows } = await client.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn() AS lsn');
+  return parseLsn(rows[0]?.lsn ?? '');
 }
 
 function nameOf({ shape }: SelectedTable) {

@@ -17,14 +17,19 @@ export interface TablePlan {
   readonly attributes: readonly number[];
 }
 
+export type ReadOptions = Omit<CopyOptions, 'table' | 'keyColumns'> & {
+  readonly take: (chunk: RowChunk) => Promise<void>;
+};
+
 /**
- * Plans a read under the snapshot.
- * @throws SluiceError SOURCE_TABLE_RESHAPED when the snapshot sees other columns than the task was set up with
+ * Plans a read under the snapshot. What is one range is read at once: the plan that is left has none.
+ * @throws SluiceError SOURCE_TABLE_RESHAPED when the snapshot sees other columns than the task was set up with, and
+ *   what readRange throws
  */
 export async function planTable(
   client: pg.Client,
   table: SelectedTable,
-  options: { readonly snapshot: string; readonly workers: number },
+  options: ReadOptions & { readonly snapshot: string; readonly workers: number },
 ): Promise<TablePlan> {
   return await inSnapshot(client, options.snapshot, async () => {
     const { rows } = await client.query<PlanRow>(planSql, [table.shape.oid]);
@@ -32,7 +37,11 @@ export async function planTable(
     if (!row) throw changed(table, 'it was not there when the snapshot was taken');
     const size = { blocks: Number(row.blocks), bytes: Number(row.bytes) };
     const ranges = planRanges(size, options.workers, Number(row.version));
-    return { table, snapshot: options.snapshot, ranges, attributes: attributesOf(table, row) };
+    const plan = { table, snapshot: options.snapshot, ranges, attributes: attributesOf(table, row) };
+    const [only, more] = ranges;
+    if (!only || more) return plan;
+    await readRows(client, plan, only, options);
+    return { ...plan, ranges: [] };
   });
 }
 
@@ -46,20 +55,22 @@ export async function readRange(
   client: pg.Client,
   plan: TablePlan,
   range: BlockRange,
-  options: Omit<CopyOptions, 'table' | 'keyColumns'> & { readonly take: (chunk: RowChunk) => Promise<void> },
+  options: ReadOptions,
 ): Promise<void> {
+  await inSnapshot(client, plan.snapshot, () => readRows(client, plan, range, options));
+}
+
+async function readRows(client: pg.Client, plan: TablePlan, range: BlockRange, options: ReadOptions): Promise<void> {
   const table = quoteTable(plan.table.shape);
   const keyColumns = keyColumnsOf(plan.table.shape);
-  await inSnapshot(client, plan.snapshot, async () => {
-    try {
-      for await (const chunk of readCopy(client, copySql(plan.table, range), { ...options, table, keyColumns })) {
-        await options.take(chunk);
-      }
-    } catch (error) {
-      throw isGone(error) ? changed(plan.table, 'a name that is read is gone', error) : error;
+  try {
+    for await (const chunk of readCopy(client, copySql(plan.table, range), { ...options, table, keyColumns })) {
+      await options.take(chunk);
     }
-    await checkUnchanged(client, plan);
-  });
+  } catch (error) {
+    throw isGone(error) ? changed(plan.table, 'a name that is read is gone', error) : error;
+  }
+  await checkUnchanged(client, plan);
 }
 
 /** Whether a table of this oid is at the source, as it is now. */
@@ -120,23 +131,21 @@ async function checkUnchanged(client: pg.Client, plan: TablePlan): Promise<void>
   const current = await client.query(`SELECT ${names.join(', ')} FROM ONLY ${quoteTable(shape)} LIMIT 0`);
   const same = current.fields.every((field, i) => field.tableID === shape.oid && field.columnID === plan.attributes[i]);
   if (!same) throw changed(plan.table, 'its name or columns name others than before');
-  const types = names.map((name) => `pg_typeof((t.r).${name})::oid`).join(', ');
-  const now = await client.query<string[]>({
-    text: `SELECT ${types} FROM (SELECT NULL::${quoteTable(shape)} AS r) AS t`,
+  const types = names.map((name) => `, pg_typeof((t.r).${name})::oid`).join('');
+  const { rows } = await client.query<(string | null)[]>({
+    text: `SELECT (SELECT relfilenode FROM pg_class WHERE oid = $1), pg_relation_filenode($1)${types}
+      FROM (SELECT NULL::${quoteTable(shape)} AS r) AS t`,
+    values: [shape.oid],
     rowMode: 'array',
   });
+  const [fileBefore = null, fileNow, ...typesNow] = rows[0] ?? [];
   const isOther = shape.columns.some(({ typeOid, typmod }, i) => {
     const field = current.fields[i];
     // A column of a domain is described by the type below it.
-    return Number(now.rows[0]?.[i]) !== typeOid || (field?.dataTypeID === typeOid && field.dataTypeModifier !== typmod);
+    return Number(typesNow[i]) !== typeOid || (field?.dataTypeID === typeOid && field.dataTypeModifier !== typmod);
   });
   if (isOther) throw changed(plan.table, 'its columns have other types than before');
-  const { rows } = await client.query<{ before: string; now: string | null }>(
-    'SELECT relfilenode AS before, pg_relation_filenode(oid) AS now FROM pg_class WHERE oid = $1',
-    [shape.oid],
-  );
-  const [files] = rows;
-  if (files && files.before === files.now) return;
+  if (fileBefore !== null && fileBefore === fileNow) return;
   throw new SluiceError('SOURCE_TABLE_REWRITTEN', `table ${quoteTable(shape)} was rewritten while it was read`, {
     context: { schema: shape.schema, table: shape.name },
   });

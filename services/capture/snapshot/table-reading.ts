@@ -5,6 +5,8 @@ export interface TableReading {
   readonly table: SelectedTable;
   /** Offset of its reload record. */
   readonly generation: bigint;
+  /** Chunks that were numbered to be sent. */
+  sent: number;
   /** Counted so far by the manifest. */
   chunks: number;
   rows: bigint;

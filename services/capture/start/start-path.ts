@@ -96,7 +96,7 @@ export async function startPath(
   const codec = kafka.openCodec({ incarnation, epoch, timeline: facts.timeline });
   // Events need schemas and topics: a task without a stream has neither.
   const streamed = task.types.has('incremental') ? tables : [];
-  for (const { shape, topic } of streamed) await codec.encoder(shape, topic);
+  await registerSchemas(codec, streamed);
   await checkTopicsThere(state, kafka.admin);
   await kafka.admin.ensureTopics(topicsOf(task, streamed).map((spec) => ({ ...spec, orMore: state.epoch !== null })));
   await checkPartitionEnds(state, { fetcher: kafka.fetcher, codec, signal });
@@ -126,6 +126,18 @@ export async function startPath(
   failpoint('capture.after-epoch');
   const decision = startDecision(state, facts, before);
   return { decision, writer, tables, catalog, codec, identities, streamOptions };
+}
+
+/** Requests to the registry at once. */
+const REGISTRATIONS = 8;
+
+async function registerSchemas(codec: EventCodec, tables: readonly TaskTable[]): Promise<void> {
+  const queue = tables.values();
+  await Promise.all(
+    Array.from({ length: REGISTRATIONS }, async () => {
+      for (const { shape, topic } of queue) await codec.encoder(shape, topic);
+    }),
+  );
 }
 
 async function knownManifest(task: Task, kafka: StartKafka, signal: AbortSignal): Promise<ManifestState> {

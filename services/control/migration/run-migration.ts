@@ -28,6 +28,8 @@ export interface MigrationEnd {
 }
 
 const LOOK_MS = 500;
+/** The end is near, and waited for. */
+const FENCED_LOOK_MS = 100;
 
 /**
  * Runs capture and sink as processes of their own, shows how far they are, and drains them at the end.
@@ -107,7 +109,7 @@ class Watch {
       if (status.phase === 'cut over') return 'cut over';
       if (looks % 4 === 0) await this.#observer.sweepRequests().catch(() => undefined);
       if (this.#options.untilCaughtUp && (await this.#isCaughtUp(status))) return 'caught up';
-      await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
+      await delay(this.#fence === null ? LOOK_MS : FENCED_LOOK_MS, undefined, { signal }).catch(() => undefined);
     }
     return 'interrupted';
   }

@@ -76,7 +76,7 @@ export async function startGeneration(
       return false;
     }
     if (staging) await emptyStaging(client, { table, staging, merged: rows[0]?.state === 'loaded' });
-    else if (current === NO_GENERATION) await refuseRows(client, table);
+    else if (current === NO_GENERATION) await refuseRows(client, [table]);
     else await emptyTable(client, table);
     await prepare(client);
     await client.query(`DELETE FROM sluice.chunk WHERE ${mine}`, names);
@@ -94,6 +94,37 @@ export async function startGeneration(
   }
 }
 
+/**
+ * The same for many tables, in one transaction, as far as no row was ever loaded into them: gives these. The others
+ * are left as they are.
+ * @throws SluiceError DESTINATION_TABLE_NOT_EMPTY
+ */
+export async function startFirstGenerations<Read extends { readonly table: TableName; readonly generation: bigint }>(
+  client: pg.Client,
+  { task, sink }: SinkIdentity,
+  reads: readonly Read[],
+): Promise<Read[]> {
+  await client.query('BEGIN');
+  try {
+    const { rows } = await client.query<{ schema: string; name: string }>(
+      `UPDATE sluice.table_load AS l SET generation = r.generation, state = 'loading', rows = 0, chunks = 0,
+         staging = NULL, row_key = NULL, updated_at = now()
+       FROM unnest($3::text[], $4::text[], $5::bigint[]) AS r(schema, name, generation)
+       WHERE l.task = $1 AND l.sink = $2 AND l.schema_name = r.schema AND l.table_name = r.name
+         AND l.generation = ${NO_GENERATION}
+       RETURNING r.schema, r.name`,
+      [task, sink, ...columnsOf(reads)],
+    );
+    for (let at = 0; at < rows.length; at += LOOKED_INTO) await refuseRows(client, rows.slice(at, at + LOOKED_INTO));
+    await client.query('COMMIT');
+    const started = new Set(rows.map(tableKey));
+    return reads.filter(({ table }) => started.has(tableKey(table)));
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
 /** Rows that were merged cannot be told any more from those that were there before. */
 async function emptyStaging(
   client: pg.Client,
@@ -103,11 +134,15 @@ async function emptyStaging(
   await client.query(`DROP TABLE IF EXISTS ${quoteTable(staging)}`);
 }
 
-async function refuseRows(client: pg.Client, table: TableName): Promise<void> {
-  const { rows } = await client.query(`SELECT 1 FROM ONLY ${quoteTable(table)} LIMIT 1`);
-  if (rows.length > 0) {
-    throw new SluiceError('DESTINATION_TABLE_NOT_EMPTY', `${quoteTable(table)} holds rows at the destination already`);
-  }
+/** Tables of one statement. */
+const LOOKED_INTO = 100;
+
+async function refuseRows(client: pg.Client, tables: readonly TableName[]): Promise<void> {
+  const looks = tables.map((table, i) => `SELECT ${i} AS i WHERE EXISTS (SELECT FROM ONLY ${quoteTable(table)})`);
+  const { rows } = await client.query<{ i: string }>(`${looks.join(' UNION ALL ')} LIMIT 1`);
+  const table = tables[Number(rows[0]?.i ?? -1)];
+  if (!table) return;
+  throw new SluiceError('DESTINATION_TABLE_NOT_EMPTY', `${quoteTable(table)} holds rows at the destination already`);
 }
 
 /** TRUNCATE is refused where a foreign key points at the table. */
@@ -162,14 +197,18 @@ export interface CompleteRead {
 }
 
 /**
- * Ends the load of a table whose read is complete; the ledger has served its purpose.
- * @throws SluiceError MANIFEST_BROKEN when the ledger holds other totals than the read.
+ * Ends the load of tables whose reads are complete; the ledger has served its purpose.
+ * @throws SluiceError MANIFEST_BROKEN when the ledger holds other totals than a read.
  */
-export async function finishTable(client: pg.Client, identity: SinkIdentity, read: CompleteRead): Promise<void> {
+export async function finishTables(
+  client: pg.Client,
+  identity: SinkIdentity,
+  reads: readonly CompleteRead[],
+): Promise<void> {
   await client.query('BEGIN');
   try {
-    await checkLedger(client, identity, read);
-    await markLoaded(client, identity, read);
+    await checkLedger(client, identity, reads);
+    await markLoaded(client, identity, reads);
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
@@ -177,36 +216,57 @@ export async function finishTable(client: pg.Client, identity: SinkIdentity, rea
   }
 }
 
-/** @throws SluiceError MANIFEST_BROKEN when the ledger holds other totals than the read. */
+/** @throws SluiceError MANIFEST_BROKEN when the ledger holds other totals than a read. */
 export async function checkLedger(
   client: pg.Client,
   { task, sink }: SinkIdentity,
-  { table, generation, totals }: CompleteRead,
+  reads: readonly CompleteRead[],
 ): Promise<void> {
-  const { rows } = await client.query<{ chunks: string; rows: string }>(
-    `SELECT count(*) AS chunks, coalesce(sum(rows), 0) AS rows FROM sluice.chunk WHERE ${mine} AND generation = $5`,
-    [task, sink, table.schema, table.name, generation],
+  const { rows } = await client.query<{ schema: string; name: string; chunks: string; rows: string }>(
+    `SELECT r.schema, r.name, count(c.chunk) AS chunks, coalesce(sum(c.rows), 0) AS rows
+     FROM unnest($3::text[], $4::text[], $5::bigint[]) AS r(schema, name, generation)
+     LEFT JOIN sluice.chunk c ON c.task = $1 AND c.sink = $2
+       AND c.schema_name = r.schema AND c.table_name = r.name AND c.generation = r.generation
+     GROUP BY r.schema, r.name`,
+    [task, sink, ...columnsOf(reads)],
   );
-  const loaded = { chunks: Number(rows[0]?.chunks), rows: BigInt(rows[0]?.rows ?? 0) };
-  if (loaded.chunks === totals.chunks && loaded.rows === totals.rows) return;
-  throw new SluiceError(
-    'MANIFEST_BROKEN',
-    `${quoteTable(table)}: ${loaded.rows} rows of ${loaded.chunks} chunks are loaded, the read has ${totals.rows} of ${totals.chunks}`,
-  );
+  const ledger = new Map(rows.map((row) => [tableKey(row), row]));
+  for (const { table, totals } of reads) {
+    const { chunks, rows: loaded } = ledger.get(tableKey(table)) ?? { chunks: '0', rows: '0' };
+    if (Number(chunks) === totals.chunks && BigInt(loaded) === totals.rows) continue;
+    throw new SluiceError(
+      'MANIFEST_BROKEN',
+      `${quoteTable(table)}: ${loaded} rows of ${chunks} chunks are loaded, the read has ${totals.rows} of ${totals.chunks}`,
+    );
+  }
 }
 
 export async function markLoaded(
   client: pg.Client,
   { task, sink }: SinkIdentity,
-  { table, generation, totals }: CompleteRead,
+  reads: readonly CompleteRead[],
 ): Promise<void> {
-  const names = [task, sink, table.schema, table.name];
   await client.query(
-    `UPDATE sluice.table_load SET state = 'loaded', rows = $6, chunks = $7, updated_at = now()
-     WHERE ${mine} AND generation = $5`,
-    [...names, generation, totals.rows, totals.chunks],
+    `UPDATE sluice.table_load AS l SET state = 'loaded', rows = r.rows, chunks = r.chunks, updated_at = now()
+     FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::int[])
+       AS r(schema, name, generation, rows, chunks)
+     WHERE l.task = $1 AND l.sink = $2 AND l.schema_name = r.schema AND l.table_name = r.name
+       AND l.generation = r.generation`,
+    [task, sink, ...columnsOf(reads), reads.map(({ totals }) => totals.rows), reads.map(({ totals }) => totals.chunks)],
   );
-  await client.query(`DELETE FROM sluice.chunk WHERE ${mine}`, names);
+  await client.query(
+    `DELETE FROM sluice.chunk AS c USING unnest($3::text[], $4::text[]) AS r(schema, name)
+     WHERE c.task = $1 AND c.sink = $2 AND c.schema_name = r.schema AND c.table_name = r.name`,
+    [task, sink, ...columnsOf(reads).slice(0, 2)],
+  );
+}
+
+function columnsOf(reads: readonly { readonly table: TableName; readonly generation: bigint }[]) {
+  return [
+    reads.map(({ table }) => table.schema),
+    reads.map(({ table }) => table.name),
+    reads.map(({ generation }) => generation),
+  ];
 }
 
 /** Remembers the columns of the row key with the first chunk that is staged. */

@@ -8,8 +8,9 @@ import { type Destination, destinationFailure, openWriter } from '../bookkeeping
 import {
   type CompleteRead,
   expectTables,
-  finishTable,
+  finishTables,
   readTableLoads,
+  startFirstGenerations,
   startGeneration,
   writeProgress,
 } from '../bookkeeping/table-loads.ts';
@@ -83,6 +84,8 @@ class TableLoading {
   readonly #finishing = new Set<Promise<void>>();
   /** Complete reads of tables that are kept, by tableKey: merged together when there is nothing else to load. */
   readonly #staged = new Map<string, CompleteRead>();
+  /** Reads whose tables are loaded, to be marked so. */
+  readonly #complete: CompleteRead[] = [];
   /** The bookkeeping session takes one transaction at a time. */
   #control: Promise<unknown> = Promise.resolve();
 
@@ -128,7 +131,11 @@ class TableLoading {
         this.#queue.check();
         if (this.#isLoaded()) return await this.#merge();
       }
-      for (const item of await manifest.next(signal)) await this.#take(item);
+      const items = await manifest.next(signal);
+      for (const [i, item] of items.entries()) {
+        if (item.record.kind === 'reload' && items[i - 1]?.record.kind !== 'reload') await this.#startFirst(items, i);
+        await this.#take(item);
+      }
     }
   }
 
@@ -195,6 +202,26 @@ class TableLoading {
     return progress?.generation === generation && !progress.loaded;
   }
 
+  /** The reloads that stand next to each other from `from` on, as far as nothing is to be done for them singly. */
+  async #startFirst(items: readonly ManifestItem[], from: number): Promise<void> {
+    const { takes, isVoid, destination } = this.#options;
+    const reads = new Map<string, { table: TableName; generation: bigint }>();
+    for (const { record, offset } of items.slice(from)) {
+      if (record.kind !== 'reload') break;
+      const { table, columns } = record;
+      const key = tableKey(table);
+      const isFirst = !this.#tables.has(key) && !reads.has(key);
+      if (!isFirst || columns || this.#stagingOf(table) || !takes(table) || isVoid(table, offset)) continue;
+      reads.set(key, { table, generation: offset });
+    }
+    if (reads.size < 2) return;
+    const all = [...reads.values()];
+    const started = await this.#exclusively((client) => startFirstGenerations(client, destination.identity, all));
+    for (const { table, generation } of started) {
+      this.#tables.set(tableKey(table), { generation, pending: new Set(), loaded: false });
+    }
+  }
+
   async #reload({ table, columns }: RecordOf<'reload'>, generation: bigint): Promise<void> {
     const key = tableKey(table);
     const current = this.#tables.get(key);
@@ -234,19 +261,28 @@ class TableLoading {
   /** When all of its jobs are done; the manifest is followed meanwhile. */
   #finish({ table, generation }: { table: TableName; generation: bigint }, totals: CompleteRead['totals']): void {
     const progress = this.#tables.get(tableKey(table))!;
-    const { destination, log } = this.#options;
+    const { log } = this.#options;
     const finish = async () => {
       await this.#settled(progress);
       if (this.#tables.get(tableKey(table)) !== progress) return;
       const read = { table, generation, totals };
       if (this.#options.isKept(table)) this.#staged.set(tableKey(table), read);
-      else await this.#exclusively((client) => finishTable(client, destination.identity, read));
+      else await this.#finishTable(read);
       progress.loaded = true;
       log.info({ table: tableKey(table), rows: Number(totals.rows) }, 'table loaded');
     };
     const finishing = finish().catch((error: unknown) => this.#queue.fail(error));
     this.#finishing.add(finishing);
     void finishing.then(() => this.#finishing.delete(finishing));
+  }
+
+  /** Those that are complete by now end in one transaction. */
+  async #finishTable(read: CompleteRead): Promise<void> {
+    this.#complete.push(read);
+    await this.#exclusively(async (client) => {
+      const reads = this.#complete.splice(0);
+      if (reads.length > 0) await finishTables(client, this.#options.destination.identity, reads);
+    });
   }
 
   /** Returns when no job of the table's generation is under way. @throws what a worker met */

@@ -41,10 +41,10 @@ async function mergeOne(client: pg.Client, destination: Destination, read: Compl
   const { identity } = destination;
   const { table, totals } = read;
   try {
-    await checkLedger(client, identity, read);
+    await checkLedger(client, identity, [read]);
     const key = await readRowKey(client, identity, table);
     const added = await mergeStaging(client, { table, staging: stagingOf(identity, table), key, rows: totals.rows });
-    await markLoaded(client, identity, read);
+    await markLoaded(client, identity, [read]);
     return added;
   } catch (error) {
     const state = sqlstate(error);

@@ -37,9 +37,13 @@ const columnsSql = `SELECT attname AS name, atttypid AS type FROM pg_attribute
   WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`;
 
 export async function readNamingColumns(client: pg.Client, table: TableName): Promise<NamingColumns> {
-  const types = await client.query<TypeRow>(typesSql, [quoteTable(table)]);
+  const types = await client.query<TypeRow>({ name: 'sluice-types', text: typesSql, values: [quoteTable(table)] });
   const byOid = new Map(types.rows.map((row) => [row.oid, row]));
-  const columns = await client.query<{ name: string; type: string }>(columnsSql, [quoteTable(table)]);
+  const columns = await client.query<{ name: string; type: string }>({
+    name: 'sluice-columns',
+    text: columnsSql,
+    values: [quoteTable(table)],
+  });
   const naming = new Map<string, NamingType>();
   for (const { name, type } of columns.rows) {
     const found = namingType(byOid, type);
