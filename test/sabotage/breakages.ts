@@ -58,8 +58,8 @@ const manifest: readonly Breakage[] = [
   {
     name: 'resumes at the commit LSN',
     file: 'shared/envelope/start-decision.ts',
-    find: 'from: maxLsn(state.complete.endLsn, state.slot.consistentPoint)',
-    replace: 'from: maxLsn(state.complete.commitLsn, state.slot.consistentPoint)',
+    find: 'from: maxLsn(complete.endLsn, state.slot.consistentPoint)',
+    replace: 'from: maxLsn(complete.commitLsn, state.slot.consistentPoint)',
     test: fold('resumes at the end LSN of the last complete transaction'),
   },
   {
@@ -106,21 +106,21 @@ const capture: readonly Breakage[] = [
   {
     name: 'makes the publication after the slot',
     file: 'services/capture/start/new-slot.ts',
-    find: '  await objects.createPublication(tables.map(({ selected }) => selected));\n',
+    find: '  await publish(options, objects);\n',
     replace: '',
     test: starting('with a publication and no slot record'),
   },
   {
     name: 'counts selected changes only as ordinals',
     file: 'services/capture/stream/transaction-assembler.ts',
-    find: '    this.#next();\n    const bound = this.#bound.get(message.relation.oid);\n    if (!bound) return;',
-    replace: '    const bound = this.#bound.get(message.relation.oid);\n    if (!bound) return;\n    this.#next();',
+    find: '    this.#next();\n    if (!bound) return null;',
+    replace: '    if (!bound) return null;\n    this.#next();',
     test: assembler('positions are dense, ordinals count every change as decoded'),
   },
   {
     name: 'forgets the delete of a moved key',
     file: 'services/capture/stream/transaction-assembler.ts',
-    find: 'const moved = before !== null && key.some((i) => before[i] !== after[i]);',
+    find: 'const moved = key.some((i) => !before.sameValue(after, i));',
     replace: 'const moved = false;',
     test: assembler('a key change is a moved delete of the old key, then the update'),
   },
@@ -164,7 +164,7 @@ const sink: readonly Breakage[] = [
   },
   {
     name: 'swallows what fails change by change',
-    file: 'services/sink-postgres/apply/destination-transaction.ts',
+    file: 'services/sink-postgres/apply/apply-singly.ts',
     find: '      throw isOfTheData(error) ? refused(error, event) : error;\n',
     replace: '      if (!isOfTheData(error)) throw error;\n',
     test: apply('a change that breaks a constraint stops'),
@@ -185,7 +185,7 @@ const sink: readonly Breakage[] = [
   },
   {
     name: 'goes by LSN where the snapshot goes by transaction ids',
-    file: 'services/sink-postgres/apply/skip-rule.ts',
+    file: 'shared/envelope/skip-rule.ts',
     find: 'return full < xmin || (full < xmax && !running.includes(full));',
     replace: 'return full < xmax;',
     test: { file: 'test/unit/sink-skip-rule.test.ts', name: 'an ordinary snapshot saw what had ended' },
@@ -256,7 +256,7 @@ const values: readonly Breakage[] = [
   {
     name: 'takes a key-only old tuple for NULLs',
     file: 'services/capture/stream/pgoutput-decoder.ts',
-    find: 'for (let i = 0; i < values.length; i++) if (!relation.columns[i]?.key) values[i] = UNKNOWN;',
+    find: 'for (let i = 0; i < tuple.length; i++) if (!relation.columns[i]?.key) tuple.setUnknown(i);',
     replace: '',
     test: { file: 'test/unit/capture-pgoutput-decoder.test.ts', name: 'a key-only old tuple' },
   },

@@ -79,8 +79,8 @@ export const faults: readonly Breakage[] = [
   {
     name: 'does not see that a table was rewritten while it was read',
     file: 'services/capture/snapshot/table-reader.ts',
-    find: 'if (files && files.before === files.now) return;',
-    replace: 'if (files) return;',
+    find: 'if (fileBefore !== null && fileBefore === fileNow) return;',
+    replace: 'if (fileBefore !== null) return;',
     test: fault('table-rewritten-while-read', 'VACUUM FULL, CLUSTER and ALTER COLUMN TYPE USING while tables are read'),
   },
   {

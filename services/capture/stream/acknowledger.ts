@@ -12,7 +12,7 @@ export interface AcknowledgerOptions {
 }
 
 /** After an append, so that the source frees WAL early without a status for every batch. */
-const SOON_MILLISECONDS = 500;
+const SOON_MILLISECONDS = 50;
 
 /**
  * Tells the source how far it may forget, and that we are alive: unasked on a timer, at once when asked,

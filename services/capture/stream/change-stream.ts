@@ -36,9 +36,9 @@ export interface ChangeStreamOptions {
   readonly heartbeatMilliseconds: number;
 }
 
-const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCH_BYTES = 2 * 1024 * 1024;
 /** Bytes of records that are not counted yet, at which the socket is left unread. */
-const IN_FLIGHT_BYTES = 12 * 1024 * 1024;
+const IN_FLIGHT_BYTES = 6 * 1024 * 1024;
 /** Between the batches of small transactions that follow each other closely. */
 const GATHER_MILLISECONDS = 5;
 const LOOK_MILLISECONDS = 1_000;
