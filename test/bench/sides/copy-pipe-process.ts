@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
-import type { PipeJob, PipeOrder } from './copy-pipe.ts';
+import { GO_SIGNAL, type PipeJob, type PipeOrder, READY_LINE } from './copy-pipe.ts';
 
 /**
  * Moves CopyData from one connection to another as it comes, without looking into it: what psql's two ends and the
@@ -19,13 +19,17 @@ const HEADER = 5;
 const nothing: Buffer = Buffer.alloc(0);
 
 const waiting = [...order.jobs];
-await Promise.all(Array.from({ length: order.parallel }, work));
+const going = new Promise((resolve) => process.once(GO_SIGNAL, resolve));
+const pairs = await Promise.all(
+  Array.from({ length: order.parallel }, () => Promise.all([open(order.source), open(order.destination)])),
+);
+process.stdout.write(`${READY_LINE}\n`);
+await going;
+await Promise.all(pairs.map(work));
 // Ends the connections too; one that ends before is an error that ends us.
 process.exit(0);
 
-async function work(): Promise<void> {
-  const source = await open(order.source);
-  const destination = await open(order.destination);
+async function work([source, destination]: [Socket, Socket]): Promise<void> {
   for (let job = waiting.shift(); job; job = waiting.shift()) await pipe(source, destination, job);
 }
 

@@ -1,5 +1,5 @@
 import type { TestDatabase } from '../../support/database.ts';
-import { startProcess } from '../../support/processes.ts';
+import { type SluiceProcess, startProcess } from '../../support/processes.ts';
 import { untilTrue } from './sluice-task.ts';
 
 export interface PipeJob {
@@ -20,30 +20,49 @@ export interface CopyPipeOptions {
   readonly destination: TestDatabase;
   readonly tables: readonly string[];
   readonly parallel: number;
-  /** Statements for when all rows are there; run side by side. */
-  readonly afterwards: readonly string[];
-  /** Called with the process that moves the rows. */
-  readonly onStart: (pid: number) => void;
 }
 
 /** Ranges of a table: several for each connection, so that all end at about the same time. */
 const RANGES_PER_CONNECTION = 2;
+/** Written by the child when it is connected, and what it waits for then. */
+export const READY_LINE = 'ready';
+export const GO_SIGNAL = 'SIGUSR2';
 
-/** `COPY ... TO STDOUT | COPY ... FROM STDIN`, tables in ctid ranges, several at a time, then the indexes. */
-export async function copyThroughPipe(options: CopyPipeOptions): Promise<void> {
-  const { source, destination, tables, parallel, afterwards, onStart } = options;
-  const jobs: PipeJob[] = [];
-  for (const table of tables) jobs.push(...(await rangesOf(source, table, parallel * RANGES_PER_CONNECTION)));
-  const order: PipeOrder = { source: source.url, destination: destination.url, jobs, parallel };
-  const script = new URL('./copy-pipe-process.ts', import.meta.url).pathname;
-  await using child = startProcess(process.execPath, ['--import', 'tsx', script], {
-    env: { BENCH_ORDER: JSON.stringify(order) },
-  });
-  onStart(child.pid);
-  await untilTrue(async () => !child.running);
-  const { code } = await child.exited;
-  if (code !== 0) throw new Error(`the pipe ended with ${code}:\n${child.output}`);
-  await Promise.all(afterwards.map((sql) => onOwnConnection(destination, sql)));
+/** `COPY ... TO STDOUT | COPY ... FROM STDIN`, tables in ctid ranges, several at a time. */
+export class CopyPipe implements AsyncDisposable {
+  readonly #child: SluiceProcess;
+
+  private constructor(child: SluiceProcess) {
+    this.#child = child;
+  }
+
+  /** Starts the process that moves the rows, and connects it: that is no part of what is measured. */
+  static async open({ source, destination, tables, parallel }: CopyPipeOptions): Promise<CopyPipe> {
+    const jobs: PipeJob[] = [];
+    for (const table of tables) jobs.push(...(await rangesOf(source, table, parallel * RANGES_PER_CONNECTION)));
+    const order: PipeOrder = { source: source.url, destination: destination.url, jobs, parallel };
+    const script = new URL('./copy-pipe-process.ts', import.meta.url).pathname;
+    const env = { BENCH_ORDER: JSON.stringify(order) };
+    const child = startProcess(process.execPath, ['--import', 'tsx', script], { env });
+    await child.wrote(new RegExp(READY_LINE));
+    return new CopyPipe(child);
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Until all rows are committed. */
+  async run(): Promise<void> {
+    this.#child.signal(GO_SIGNAL);
+    await untilTrue(async () => !this.#child.running);
+    const { code } = await this.#child.exited;
+    if (code !== 0) throw new Error(`the pipe ended with ${code}:\n${this.#child.output}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#child[Symbol.asyncDispose]();
+  }
 }
 
 async function rangesOf(source: TestDatabase, table: string, parts: number): Promise<PipeJob[]> {
@@ -55,10 +74,4 @@ async function rangesOf(source: TestDatabase, table: string, parts: number): Pro
     jobs.push({ from: `COPY (SELECT * FROM ${table} WHERE ${range}) TO STDOUT`, to: `COPY ${table} FROM STDIN` });
   }
   return jobs;
-}
-
-async function onOwnConnection(database: TestDatabase, sql: string): Promise<void> {
-  const client = await database.connect();
-  await client.query(sql);
-  await client.end();
 }

@@ -8,7 +8,7 @@ import { Meter } from '../measure/meter.ts';
 import { childWith } from '../measure/process-usage.ts';
 import { type Profiles, profilesOf } from '../measure/profile.ts';
 import { rate } from '../measure/sample.ts';
-import { copyThroughPipe } from '../sides/copy-pipe.ts';
+import { CopyPipe } from '../sides/copy-pipe.ts';
 import { NativeReplication } from '../sides/native.ts';
 import { drained, SluiceTask, untilTrue } from '../sides/sluice-task.ts';
 import { isStreaming } from '../sides/streaming.ts';
@@ -67,20 +67,22 @@ async function copy({ bench, source, rows, name }: Round) {
   await using cleanup = new Cleanup();
   const destination = await bench.servers.destinationDatabase(`${name}_copy`, cleanup);
   await destination.query(snapshotTables);
+  await using pipe = await CopyPipe.open({ source, destination, tables: ['accounts', 'mixed'], parallel: PARALLEL });
   await bench.servers.checkpoint();
   await using meter = await Meter.start({ servers: bench.servers });
-  await copyThroughPipe({
-    source,
-    destination,
-    tables: ['accounts', 'mixed'],
-    parallel: PARALLEL,
-    afterwards: snapshotKeys,
-    onStart: (pid) => meter.follow('pipe', pid),
-  });
+  meter.follow('pipe', pipe.pid);
+  await pipe.run();
+  await Promise.all(snapshotKeys.map((sql) => onOwnConnection(destination, sql)));
   const sample = await meter.stop(rows);
   await expectEqualContent(source, destination);
   bench.say(`copy through a pipe: ${Math.round(rate(sample))} rows/s`);
   return sample;
+}
+
+async function onOwnConnection(database: TestDatabase, sql: string): Promise<void> {
+  const client = await database.connect();
+  await client.query(sql);
+  await client.end();
 }
 
 async function native({ bench, source, rows, name }: Round) {
