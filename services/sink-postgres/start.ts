@@ -104,7 +104,9 @@ function checkHistory(topic: string, { state, at, after }: ManifestHistory, stor
   if (at.record.incarnation !== incarnation) {
     throw otherTask(`it was filled from incarnation ${incarnation}, the manifest is of ${at.record.incarnation}`);
   }
-  if (at.record.epoch !== epoch || after.batch !== batch) {
+  // An epoch record that voids parts leaves their batch numbers used, and nothing of them applied.
+  const isAfterVoided = after.open === null && after.complete.position === stored.position;
+  if (at.record.epoch !== epoch || (after.batch !== batch && !isAfterVoided)) {
     throw new SluiceError(
       'MANIFEST_BROKEN',
       `the record at offset ${manifestOffset} of ${topic}/0 is of batch ${after.batch}, epoch ${at.record.epoch}; ${appliedUpTo(stored)}, batch ${batch}, epoch ${epoch}`,
