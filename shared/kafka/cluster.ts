@@ -6,9 +6,9 @@ import {
   type Broker,
   BrokerClass,
   ConnectionPoolClass,
-  defaultSocketFactory,
   type Exchange,
   type KafkajsLogger,
+  promptSocketFactory,
 } from './kafkajs.ts';
 import { type ClusterMetadata, FETCH, metadataExchange, PRODUCE, type TopicMetadata } from './protocol.ts';
 
@@ -178,7 +178,7 @@ export class Cluster {
         sasl: this.#settings.sasl && { ...this.#settings.sasl },
         clientId: this.#settings.clientId,
         logger: this.#settings.logger,
-        socketFactory: defaultSocketFactory(),
+        socketFactory: promptSocketFactory(),
         connectionTimeout: CONNECT_MILLISECONDS,
         requestTimeout: REQUEST_MILLISECONDS,
         enforceRequestTimeout: true,

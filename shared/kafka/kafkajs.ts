@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 
 /**
  * The parts of kafkajs 2.2.4 that Sluice uses, most of them inside the package: connections with TLS and SASL,
@@ -130,7 +131,15 @@ export const ConnectionPoolClass = load('kafkajs/src/network/connectionPool') as
   reauthenticationThreshold: number;
 }) => ConnectionPool;
 
-export const defaultSocketFactory = load('kafkajs/src/network/socketFactory') as () => unknown;
+type SocketFactory = (options: object) => Socket;
+
+const standardSocketFactory = load('kafkajs/src/network/socketFactory') as () => SocketFactory;
+
+/** Small requests go out at once: kafkajs leaves Nagle's algorithm on, which makes one wait for the answer to another. */
+export function promptSocketFactory(): SocketFactory {
+  const open = standardSocketFactory();
+  return (options) => open(options).setNoDelay(true);
+}
 
 const errorCodes = load('kafkajs/src/protocol/error').errorCodes as readonly { type: string; code: number }[];
 
