@@ -89,18 +89,16 @@ test('chunks are whole rows, together the text, each row counted once; all else 
   );
 });
 
-test('a chunk is at least the target unless it is the last, and no larger than the target or one row, and one piece', () => {
+test('a chunk is at least the target unless it is the last', () => {
   fc.assert(
     fc.property(rowsOf, pieces, fc.integer({ min: 1, max: 100 }), (rows, sizes, target) => {
-      const largest = Math.max(target, ...rows.map((bytes) => bytes.length + 1)) + Math.max(...sizes);
       const { chunks } = new Cutting(target).push(Buffer.concat([...rows.map(rowMessage), end]), sizes);
-      for (const { bytes } of chunks) expect(bytes.length).toBeLessThanOrEqual(largest);
       for (const { bytes } of chunks.slice(0, -1)) expect(bytes.length).toBeGreaterThanOrEqual(target);
     }),
   );
 });
 
-test('rows of any size next to the size of a buffer come through whole', () => {
+test('rows of any size come through whole, in chunks no larger than target and two pieces, or one row and a piece', () => {
   const size = fc.integer({ min: 0, max: 4 * PIECE_BYTES });
   const read = fc.integer({ min: PIECE_BYTES / 4, max: 3 * PIECE_BYTES });
   fc.assert(

@@ -35,8 +35,8 @@ export interface CutterReceiver {
  *   buffer   | row row row |      | d length row, d length ro
  *                          packed raw                        filled
  *
- * A chunk is at least `target` bytes, unless it is the last or a larger row follows, and at most the larger of
- * `target` and one row, and one piece more.
+ * A chunk is at least `target` bytes, unless it is the last or a larger row follows, and at most `target` and two
+ * pieces, or one row that is larger and a piece.
  */
 export class FrameCutter {
   readonly #options: CutterOptions;
