@@ -8,8 +8,8 @@ export interface Bench {
   readonly rounds: number;
   /** A size at scale 1, shrunk as the run asks for. */
   scaled(count: number): number;
-  /** Where profiles go, when the samples or the user ask for another pass under a profiler. */
-  profileDir(samples: SamplesBySide): string | null;
+  /** Where profiles go, when what was measured or the user asks for another pass under a profiler. */
+  profileDir(samples: SamplesBySide, figures?: readonly Figure[]): string | null;
   say(text: string): void;
 }
 

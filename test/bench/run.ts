@@ -59,8 +59,8 @@ function benchFor(workload: Workload): Bench {
     servers,
     rounds: sizes.rounds,
     scaled: (count) => Math.max(1, Math.round(count * sizes.scale)),
-    profileDir: (samples) => {
-      const missed = checksOf(workload.name, { samples, figures: [] }).some((check) => verdictOf(check) !== 'met');
+    profileDir: (samples, figures = []) => {
+      const missed = checksOf(workload.name, { samples, figures }).some((check) => verdictOf(check) !== 'met');
       return values.profile || missed ? join(out, 'profiles', workload.name) : null;
     },
     say: (text) => say(`  ${text}`),
