@@ -1,4 +1,3 @@
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { heartbeatDue } from '../../../shared/envelope/acknowledgement.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { Producer } from '../../../shared/kafka/interfaces.ts';
@@ -39,8 +38,6 @@ export interface ChangeStreamOptions {
 const BATCH_BYTES = 2 * 1024 * 1024;
 /** Bytes of records that are not counted yet, at which the socket is left unread. */
 const IN_FLIGHT_BYTES = 6 * 1024 * 1024;
-/** Between the batches of small transactions that follow each other closely. */
-const GATHER_MILLISECONDS = 5;
 const LOOK_MILLISECONDS = 1_000;
 /** After a fence, its reader may wait for a WAL position slightly past the fence's commit. */
 const FENCE_WINDOW_MILLISECONDS = 5_000;
@@ -61,7 +58,6 @@ export class ChangeStream implements WalReceiver {
   #paused = false;
   #registering = false;
   #heartbeatAt = 0;
-  #publishedAt = Number.NEGATIVE_INFINITY;
   #fence = ZERO_LSN;
   #fenceAt = Number.NEGATIVE_INFINITY;
   #heardAt = performance.now();
@@ -172,8 +168,7 @@ export class ChangeStream implements WalReceiver {
   }
 
   async #step(): Promise<void> {
-    if (this.#builder.waiting) {
-      if (!this.#builder.urgent) await this.#gather();
+    if (this.#isDue()) {
       await this.#publishNext();
     } else {
       await this.#heartbeat();
@@ -183,16 +178,14 @@ export class ChangeStream implements WalReceiver {
     this.#resumeWithRoom();
   }
 
-  /** A transaction that comes alone goes at once, with what came together with it; a row of them gathers. */
-  async #gather(): Promise<void> {
-    const since = performance.now() - this.#publishedAt;
-    await (since < GATHER_MILLISECONDS ? delay(GATHER_MILLISECONDS - since) : nextTurn());
+  /** A transaction that comes alone goes at once; what comes while it is not counted yet goes together. */
+  #isDue(): boolean {
+    return this.#builder.waiting && (this.#builder.urgent || this.#publisher.inFlight === 0);
   }
 
   async #publishNext(): Promise<void> {
     const batch = this.#builder.take();
     if (!batch) return;
-    this.#publishedAt = performance.now();
     await this.#publisher.publish(batch);
   }
 

@@ -21,7 +21,7 @@ export const pingTable = 'CREATE TABLE pings (id bigint PRIMARY KEY)';
 
 /** Sessions that commit: one that waits for the disk does not hold the others up. */
 const SESSIONS = 8;
-const POLL_MS = 1;
+const POLL_MS = 2;
 /** Of each run: the first plans and cold caches are not what is asked for. */
 const WARM_UP_MS = 1_000;
 const PATIENCE_MS = 120_000;
