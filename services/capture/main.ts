@@ -1,3 +1,4 @@
+import { giveWay } from '../../shared/service/priority.ts';
 import { runService } from '../../shared/service/run.ts';
 import { parseTaskArguments } from '../../shared/task/arguments.ts';
 import { runCaptureService } from './run-capture.ts';
@@ -6,5 +7,8 @@ import { describeSchema } from './schema/describe-schema.ts';
 await runService(async (signal) => {
   const { task, flags } = await parseTaskArguments(process.argv.slice(2), ['take-over', 'describe-schema']);
   if (flags.has('describe-schema')) await describeSchema(task, process.stdout);
-  else await runCaptureService(task, { takeOver: flags.has('take-over') }, signal);
+  else {
+    giveWay(task);
+    await runCaptureService(task, { takeOver: flags.has('take-over') }, signal);
+  }
 });
