@@ -1,17 +1,26 @@
-// Builds `dist`, from which sluice.js starts as long as the sources stay as they are: in half the time.
-import { execFileSync } from 'node:child_process';
+// Builds what sluice.js starts from as long as the sources stay as they are: few files load in half the time of many.
 import { rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { digestFile, isBuilt, sourcesDigest } from './built.js';
+import { build } from 'esbuild';
+import { builtDir, digestFile, isBuilt, root, sourcesDigest } from './built.js';
 
 if (!isBuilt()) {
   const digest = sourcesDigest();
-  rmSync(digestFile, { force: true });
-  const require = createRequire(import.meta.url);
-  const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
-  const projects = ['services/control', 'services/capture', 'services/sink-postgres'];
-  execFileSync(process.execPath, [tsc, '-b', ...projects], { stdio: 'inherit' });
+  rmSync(builtDir, { recursive: true, force: true });
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['services/control/cli.ts', 'services/capture/main.ts', 'services/sink-postgres/main.ts'],
+    outbase: root,
+    outdir: builtDir,
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    sourcemap: true,
+    logLevel: 'warning',
+  });
   // Sources that changed meanwhile may be in it or not.
   if (sourcesDigest() === digest) writeFileSync(digestFile, digest);
 }

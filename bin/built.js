@@ -1,14 +1,15 @@
-// Whether `dist` holds what the sources say, byte for byte: by times, a copied or unpacked checkout could run old code.
+// Whether what was built is what the sources say, byte for byte: by times, a copied or unpacked checkout could run old code.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+export const root = fileURLToPath(new URL('..', import.meta.url));
 const folders = ['shared', 'services', 'deploy/local'];
 
+export const builtDir = join(root, 'dist', 'bundle');
 /** Written by build.js. */
-export const digestFile = join(root, 'dist', 'sources.sha256');
+export const digestFile = join(builtDir, 'sources.sha256');
 
 export function isBuilt() {
   return existsSync(digestFile) && readFileSync(digestFile, 'utf8') === sourcesDigest();

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { isBuilt } from './built.js';
 
 const source = new URL('../services/control/cli.ts', import.meta.url);
-const built = new URL('../dist/services/control/cli.js', import.meta.url);
+const built = new URL('../dist/bundle/services/control/cli.js', import.meta.url);
 
 if (!existsSync(source)) {
   await import(built.href);

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { checkoutDir } from '../../deploy/local/paths.ts';
 import { ExitCode } from '../../shared/errors.ts';
 import { reportError } from '../../shared/service/error-report.ts';
 import { addTaskOptions, type TaskArguments } from '../../shared/task/arguments.ts';
@@ -144,14 +146,7 @@ function finish(exit: number): void {
 }
 
 function version(): string {
-  for (const path of ['../../package.json', '../../../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }).version;
-    } catch {
-      // Sources and built files lie at different depths.
-    }
-  }
-  return 'unknown';
+  return (JSON.parse(readFileSync(join(checkoutDir, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
 async function main(argv: readonly string[]): Promise<void> {

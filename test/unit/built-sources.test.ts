@@ -12,7 +12,7 @@ interface Built {
 /** A checkout of a few files whose `dist` is that of its sources. */
 async function checkout(): Promise<Built & Disposable & { readonly root: string }> {
   const root = mkdtempSync(join(tmpdir(), 'sluice-built-'));
-  for (const folder of ['bin', 'dist', 'shared/kafka', 'services', 'deploy/local']) {
+  for (const folder of ['bin', 'dist/bundle', 'shared/kafka', 'services', 'deploy/local']) {
     mkdirSync(join(root, folder), { recursive: true });
   }
   cpSync(join(import.meta.dirname, '../../bin/built.js'), join(root, 'bin/built.js'));

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { checkoutDir } from '../../../deploy/local/paths.ts';
 
 export type ServiceName = 'capture' | 'sink-postgres';
 
@@ -31,11 +32,11 @@ export async function becomeService(service: ServiceName, argv: readonly string[
   return new Promise<never>(() => undefined);
 }
 
-/** From its sources where they are, else as built. */
+/** From its sources where this is one, else as built. */
 function entryPoint(service: ServiceName): { script: string; isSource: boolean } {
-  const source = fileURLToPath(new URL(`../../${service}/main.ts`, import.meta.url));
-  if (existsSync(source)) return { script: source, isSource: true };
-  return { script: fileURLToPath(new URL(`../../${service}/main.js`, import.meta.url)), isSource: false };
+  const isSource = import.meta.url.endsWith('.ts');
+  const path = isSource ? ['services', service, 'main.ts'] : ['dist', 'bundle', 'services', service, 'main.js'];
+  return { script: join(checkoutDir, ...path), isSource };
 }
 
 function tsxEntry(): string {
