@@ -36,6 +36,7 @@ class RegistryCodec implements EventCodec {
   readonly #origin: EventOrigin | undefined;
   readonly #encoders = new Map<string, EventEncoder>();
   readonly #scanners = new Map<number, EventScanner>();
+  readonly #loading = new Map<number, Promise<EventScanner>>();
 
   constructor(registry: RegistryClient, origin: EventOrigin | undefined) {
     this.#registry = registry;
@@ -69,10 +70,19 @@ class RegistryCodec implements EventCodec {
     return this.#scanners.get(id) ?? this.#firstScanner(id);
   }
 
-  async #firstScanner(id: number): Promise<EventScanner> {
-    const shape = shapeOfSchema(await this.#registry.schema(id), id);
-    const scanner = this.#scanners.get(id) ?? new EventScanner(new EnvelopeDecoder(shape));
-    this.#scanners.set(id, scanner);
-    return scanner;
+  #firstScanner(id: number): Promise<EventScanner> {
+    const loading = this.#loading.get(id) ?? this.#load(id);
+    this.#loading.set(id, loading);
+    return loading;
+  }
+
+  async #load(id: number): Promise<EventScanner> {
+    try {
+      const scanner = new EventScanner(new EnvelopeDecoder(shapeOfSchema(await this.#registry.schema(id), id)));
+      this.#scanners.set(id, scanner);
+      return scanner;
+    } finally {
+      this.#loading.delete(id);
+    }
   }
 }

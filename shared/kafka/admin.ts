@@ -9,6 +9,7 @@ import {
   allowsLess,
   checkTopic,
   type FoundTopic,
+  newTopicConfiguration,
   SIZE_SETTING,
   type TopicSettings,
   topicConfiguration,
@@ -93,7 +94,7 @@ export class ClusterAdmin implements TopicAdmin {
   }
 
   async #create(specs: readonly TopicSpec[], settings: TopicSettings): Promise<void> {
-    const configEntries = Object.entries(topicConfiguration(settings)).map(([name, value]) => ({ name, value }));
+    const configEntries = Object.entries(newTopicConfiguration(settings)).map(([name, value]) => ({ name, value }));
     const topics = specs.map(({ topic, partitions }) => {
       return { topic, numPartitions: partitions, replicationFactor: settings.replicationFactor, configEntries };
     });

@@ -74,8 +74,18 @@ export async function readDestinationTable(client: pg.Client, table: TableName):
   if (!relation) {
     throw new SluiceError('DESTINATION_TABLE_MISSING', `table ${quoteTable(table)} is missing at the destination`);
   }
-  const columns = await client.query<ColumnRow>(columnsQuery(version), [relation.oid]);
-  const keys = await client.query<{ columns: string; equals: string }>(uniqueKeysQuery(version), [relation.oid]);
+  // With names they are planned once, which is most of their work: there may be thousands of tables.
+  const values = [relation.oid];
+  const columns = await client.query<ColumnRow>({
+    name: 'sluice-table-columns',
+    text: columnsQuery(version),
+    values,
+  });
+  const keys = await client.query<{ columns: string; equals: string }>({
+    name: 'sluice-unique-keys',
+    text: uniqueKeysQuery(version),
+    values,
+  });
   return {
     schema: table.schema,
     name: table.name,

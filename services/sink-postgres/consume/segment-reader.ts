@@ -24,6 +24,8 @@ export interface ReadBatch {
 }
 
 const TURN_MS = 10;
+/** To the registry, at once. */
+const REQUESTS = 8;
 /** Of an event in memory, beside its record. */
 const EVENT_OVERHEAD = 150;
 
@@ -49,6 +51,7 @@ export class SegmentReader {
     const ranges = mergeRanges(wanted.flat());
     try {
       const fetched = ranges.length > 0 ? await this.#fetcher.pages(ranges, signal) : [];
+      await this.#knowSchemas(fetched.flat());
       const logs = new RangeLogs(ranges, fetched);
       const read: ReadBatch[] = [];
       let since = performance.now();
@@ -80,6 +83,21 @@ export class SegmentReader {
       if (index >= 0) return { topic, partition, offset: offset + BigInt(index) };
     }
     return null;
+  }
+
+  /** Those of first records, several at a time: the events of a thousand tables need a thousand. */
+  async #knowSchemas(pages: readonly RecordPage[]): Promise<void> {
+    const waiting = pages.values();
+    const work = async () => {
+      for (const { bytes, bounds } of waiting) {
+        const start = bounds[2] ?? -1;
+        const end = bounds[3] ?? -1;
+        // What is wrong with it is found when its turn comes, and told with its place.
+        if (start >= 0 && end - start >= SCHEMA_ID_END && bytes[start] === 0)
+          await this.#codec.scanner(bytes, start, end);
+      }
+    };
+    await Promise.all(Array.from({ length: REQUESTS }, work));
   }
 
   async #batch(batch: CountedBatch, segments: readonly Segment[], logs: RangeLogs): Promise<ReadBatch> {
