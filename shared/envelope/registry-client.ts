@@ -37,13 +37,17 @@ const CONFLICT = 409;
 /** Repeats what did not get an answer for 10 s: all calls may be repeated. */
 export function openRegistry(settings: RegistrySettings): RegistryClient {
   const call = (request: Call) => patientCall(settings, request);
+  let subjects: Promise<ReadonlySet<string>> | undefined;
   return {
     async register(subject, schema) {
       const name = encodeURIComponent(subject);
       const what = `registering a schema for ${subject}`;
       const post = () => call({ method: 'POST', path: `/subjects/${name}/versions`, body: { schema } });
+      subjects ??= readSubjects(call);
+      const isKnown = (await subjects).has(subject);
       const first = await post();
-      const isOurs = await leaveCompatibility(call, name);
+      // A subject that was there has had its compatibility settled, unless it was cut off before: then it refuses.
+      const isOurs = (!isKnown || first.status === CONFLICT) && (await leaveCompatibility(call, name));
       const answer = first.status === CONFLICT && isOurs ? await post() : first;
       const { id } = accepted(settings, answer, what) as { id?: unknown };
       if (typeof id !== 'number') throw refused(settings, answer, what);
@@ -56,6 +60,13 @@ export function openRegistry(settings: RegistrySettings): RegistryClient {
       return schema;
     },
   };
+}
+
+/** Empty where the registry does not say: then each is asked for. */
+async function readSubjects(call: (request: Call) => Promise<Answer>): Promise<ReadonlySet<string>> {
+  const { status, body } = await call({ method: 'GET', path: '/subjects' });
+  const names: unknown = status === OK ? JSON.parse(body) : [];
+  return new Set(Array.isArray(names) ? names : []);
 }
 
 /**

@@ -20,6 +20,7 @@ const REQUEST_TOPICS = 100;
 const CREATE_MILLISECONDS = 8_000;
 const USABLE_MILLISECONDS = 60_000;
 const PAUSE_MILLISECONDS = 50;
+const LONGEST_PAUSE_MILLISECONDS = 500;
 const TOPIC_RESOURCE = 2;
 const MOST_REPLICAS = 3;
 
@@ -243,10 +244,11 @@ function isThere({ code, leaders }: { code: number; leaders: readonly number[] }
 
 async function until(holds: () => Promise<boolean>, otherwise: string): Promise<void> {
   const deadline = performance.now() + USABLE_MILLISECONDS;
-  while (!(await holds())) {
+  // To look at thousands of topics is work for the brokers, who make them meanwhile.
+  for (let pause = PAUSE_MILLISECONDS; !(await holds()); pause = Math.min(pause * 1.5, LONGEST_PAUSE_MILLISECONDS)) {
     if (performance.now() > deadline)
       throw new SluiceError('KAFKA_FETCH_FAILED', `${otherwise} within ${USABLE_MILLISECONDS} ms`);
-    await sleep(PAUSE_MILLISECONDS);
+    await sleep(pause);
   }
 }
 

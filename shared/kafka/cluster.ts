@@ -24,6 +24,7 @@ const CONNECT_MILLISECONDS = 5_000;
 /** Of requests that name no time of their own: a broker that hangs is found out, and the next one asked. */
 const REQUEST_MILLISECONDS = 10_000;
 const POLL_MILLISECONDS = 50;
+const LONGEST_POLL_MILLISECONDS = 500;
 
 interface Address {
   readonly host: string;
@@ -92,12 +93,12 @@ export class Cluster {
   /** Refreshes until every partition has a leader; says false when `milliseconds` were not enough. */
   async awaitLeaders(partitions: readonly TopicPartition[], milliseconds: number): Promise<boolean> {
     const deadline = performance.now() + milliseconds;
-    for (;;) {
+    for (let pause = POLL_MILLISECONDS; ; pause = Math.min(pause * 1.5, LONGEST_POLL_MILLISECONDS)) {
       const missing = new Set(partitions.filter((each) => this.leader(each) < 0).map(({ topic }) => topic));
       if (missing.size === 0) return true;
       if (performance.now() > deadline) return false;
       await this.refresh([...missing]);
-      if (partitions.some((each) => this.leader(each) < 0)) await sleep(POLL_MILLISECONDS);
+      if (partitions.some((each) => this.leader(each) < 0)) await sleep(pause);
     }
   }
 

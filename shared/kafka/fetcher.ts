@@ -22,7 +22,9 @@ import { type RecordPage, RecordPages } from './record-pages.ts';
 /** What a reader has in memory is a small multiple of these. A record larger than an answer comes whole all the same. */
 const ANSWER_BYTES = 4 * 1024 * 1024;
 const READ_AHEAD_BYTES = 8 * 1024 * 1024;
+/** Of one partition; the lower one of very many, which else would bring far more than is wanted. */
 const LEAST_BYTES = 64 * 1024;
+const LEAST_BYTES_OF_MANY = 8 * 1024;
 const MOST_BYTES = ANSWER_BYTES;
 /** Where an answer did not come, or brought nothing: a large record needs time, which is given by what is asked for. */
 const MOST_STARVED_BYTES = 16 * 1024 * 1024;
@@ -102,9 +104,10 @@ export class DirectFetcher implements Fetcher {
 
   /** Asks every leader once for what is pending. */
   async #round(pending: readonly PartitionCursor[], patience: Patience): Promise<void> {
+    const least = Math.max(LEAST_BYTES_OF_MANY, Math.min(LEAST_BYTES, ANSWER_BYTES / pending.length));
     const asked = pending.map((cursor) => {
       const { topic, partition, wanted } = cursor;
-      return { topic, partition, offset: wanted, maxBytes: this.#bytesToAsk(cursor), cursor };
+      return { topic, partition, offset: wanted, maxBytes: this.#bytesToAsk(cursor, least), cursor };
     });
     const bytes = asked.reduce((sum, { maxBytes }) => sum + maxBytes, 0);
     const most = pending.some(({ starved }) => starved > 0) ? MOST_STARVED_BYTES : ANSWER_BYTES;
@@ -131,9 +134,9 @@ export class DirectFetcher implements Fetcher {
     patience.trouble(nameOf(cursor), RETRY_MILLISECONDS, notDelivered(cursor, wanted, answer.highWatermark));
   }
 
-  #bytesToAsk(cursor: PartitionCursor): number {
+  #bytesToAsk(cursor: PartitionCursor, least: number): number {
     const expected = cursor.remaining * (this.#recordBytes.get(cursor.topic) ?? TYPICAL_RECORD_BYTES) * MARGIN;
-    const asked = Math.min(Math.max(expected, LEAST_BYTES), MOST_BYTES);
+    const asked = Math.min(Math.max(expected, least), MOST_BYTES);
     return Math.min(Math.ceil(asked) * 4 ** Math.min(cursor.starved, 8), MOST_STARVED_BYTES);
   }
 

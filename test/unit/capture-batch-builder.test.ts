@@ -63,11 +63,12 @@ function committed(xid: number, fence = false): CommittedTransaction {
 interface Limits {
   readonly events: number;
   readonly bytes: number;
+  readonly bytesPerLane?: number;
 }
 
 /** Gives transactions of the given sizes to a builder; takes batches when `takeAt` says so, and all at the end. */
 async function build(sizes: readonly number[], limits: Limits, takeAt: (n: number) => boolean) {
-  const builder = new BatchBuilder(await lanes(), limits, 0n as Lsn);
+  const builder = new BatchBuilder(await lanes(), { bytesPerLane: 0, ...limits }, 0n as Lsn);
   const batches: Batch[] = [];
   let position = 0;
   for (const [i, size] of sizes.entries()) {
@@ -98,6 +99,12 @@ function folded(batches: readonly Batch[]): ManifestState {
 }
 
 describe('batch builder', () => {
+  test('a batch over so many lanes that their share is more than the limit holds more bytes', async () => {
+    const one = await build([1, 1, 1, 1], { events: 100, bytes: 20 }, () => false);
+    const shared = await build([1, 1, 1, 1], { events: 100, bytes: 20, bytesPerLane: 10_000 }, () => false);
+    expect([one.batches.length > 1, shared.batches.length]).toEqual([true, 1]);
+  });
+
   test('small transactions share a batch, up to the limits', async () => {
     const { batches } = await build([2, 2, 2, 1], { events: 5, bytes: 1000 }, () => false);
     expect(batches.map(({ events, transactions, lsn }) => [events, transactions, lsn])).toEqual([
@@ -133,14 +140,14 @@ describe('batch builder', () => {
   });
 
   test('nothing of an open transaction is taken before it fills a part', async () => {
-    const builder = new BatchBuilder(await lanes(), { events: 3, bytes: 1000 }, 0n as Lsn);
+    const builder = new BatchBuilder(await lanes(), { events: 3, bytes: 1000, bytesPerLane: 0 }, 0n as Lsn);
     give(builder, 1, 1);
     expect(builder.take()).toBeNull();
     expect(builder.empty).toBe(false);
   });
 
   test('a fence makes it urgent until its LSN is taken', async () => {
-    const builder = new BatchBuilder(await lanes(), { events: 3, bytes: 1000 }, 0n as Lsn);
+    const builder = new BatchBuilder(await lanes(), { events: 3, bytes: 1000, bytesPerLane: 0 }, 0n as Lsn);
     give(builder, 1, 1);
     builder.commit(committed(1, true));
     expect(builder.urgent).toBe(true);

@@ -29,6 +29,8 @@ export interface Batch {
 export interface BatchLimits {
   readonly events: number;
   readonly bytes: number;
+  /** A batch over so many lanes that this comes to more than `bytes` may be so large. */
+  readonly bytesPerLane: number;
 }
 
 /** What of the lanes belongs together. */
@@ -145,9 +147,10 @@ export class BatchBuilder implements TransactionReceiver {
 
   #join(transaction: CommittedTransaction): void {
     const open = this.#open;
+    const together = this.#complete.bytes + open.bytes;
     const fits =
       this.#complete.events + open.events <= this.#limits.events &&
-      this.#complete.bytes + open.bytes <= this.#limits.bytes;
+      (together <= this.#limits.bytes || together <= this.#complete.lanes.length * this.#limits.bytesPerLane);
     if (!fits) this.#flush();
     const complete = this.#complete;
     for (const lane of open.lanes) {
@@ -200,8 +203,11 @@ export class BatchBuilder implements TransactionReceiver {
     this.#last = null;
   }
 
-  #isFull({ events, bytes }: Pile): boolean {
-    return events >= this.#limits.events || bytes >= this.#limits.bytes;
+  /** Each lane costs broker and sinks something: a batch over very many of them holds more. */
+  #isFull({ events, bytes, lanes }: Pile): boolean {
+    return (
+      events >= this.#limits.events || bytes >= Math.max(this.#limits.bytes, lanes.length * this.#limits.bytesPerLane)
+    );
   }
 }
 

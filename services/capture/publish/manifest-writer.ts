@@ -4,7 +4,7 @@ import { fold, type ManifestState } from '../../../shared/envelope/fold.ts';
 import { encodeManifestRecord, type ManifestRecord } from '../../../shared/envelope/manifest.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { Producer } from '../../../shared/kafka/interfaces.ts';
-import type { Lsn } from '../../../shared/postgres/lsn.ts';
+import { type Lsn, maxLsn } from '../../../shared/postgres/lsn.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
 
 type Body<R> = R extends ManifestRecord ? Omit<R, 'incarnation' | 'epoch' | 'at' | 'lsn' | 'checkpoint'> : never;
@@ -19,7 +19,8 @@ export interface ManifestWriter {
   /** What counts, own records included as soon as their append is answered; never written by others. */
   readonly state: ManifestState;
   /**
-   * Appends in the order of the calls; gives the record's offset when it counts.
+   * Appends in the order of the calls; gives the record's offset when it counts. Calls made while an append is under
+   * way go together in the next one.
    * After any failure nothing is appended any more and every call fails alike: the attempt is over.
    * @throws SluiceError EPOCH_LOST, KAFKA_PRODUCE_FAILED, ...
    */
@@ -46,6 +47,20 @@ export interface ManifestWriterOptions {
 /** So checkpoints take a tenth of the manifest at most where their interval is 1 MB. */
 const CHECKPOINT_SHARE = 100_000;
 
+/** Of records that go together: far below the smallest batch that a producer ends. */
+const GROUP_BYTES = 256 * 1024;
+
+interface Waiting {
+  readonly body: ManifestBody;
+  readonly resolve: (offset: bigint) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Encoded {
+  readonly record: ManifestRecord;
+  readonly value: Buffer;
+}
+
 /** A writer of a fresh epoch; its first append is to be the epoch record. */
 export function manifestWriter(options: ManifestWriterOptions): ManifestWriter {
   return new SerialManifestWriter(options);
@@ -65,7 +80,8 @@ class SerialManifestWriter implements ManifestWriter {
   readonly #options: ManifestWriterOptions;
   /** Size of the last checkpoint; one that was too large was left out when so many bytes stood after the one before. */
   #checkpoint: { bytes: number; leftOutAt: number };
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #waiting: Waiting[] = [];
+  #running = false;
   #failure: unknown = null;
 
   constructor(options: ManifestWriterOptions) {
@@ -80,18 +96,52 @@ class SerialManifestWriter implements ManifestWriter {
   }
 
   append(body: ManifestBody): Promise<bigint> {
-    const appended = this.#last.then(() => this.#append(body));
-    // What it meets ends the attempt like any other failure: nothing is appended after it.
-    this.#last = appended.then(() => this.#checkpointWhenDue()).catch(() => undefined);
-    return appended;
+    const offset = new Promise<bigint>((resolve, reject) => this.#waiting.push({ body, resolve, reject }));
+    if (!this.#running) void this.#run();
+    return offset;
   }
 
-  async #append(body: ManifestBody): Promise<bigint> {
-    return await this.#unlessFailed(async () => {
-      const record = this.#recordOf(body);
-      await this.#appendOnce('append', record, encodeManifestRecord(record));
-      return record.at;
-    });
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#waiting.length > 0) {
+      await this.#appendWaiting();
+      // What it meets ends the attempt like any other failure: nothing is appended after it.
+      await this.#checkpointWhenDue().catch(() => undefined);
+    }
+    this.#running = false;
+  }
+
+  /** What waits goes together: as if each had been appended after the answer to the one before. */
+  async #appendWaiting(): Promise<void> {
+    const group: Waiting[] = [];
+    try {
+      await this.#unlessFailed(async () => {
+        const records = this.#takeWaiting(group);
+        await this.#appendOnce('append', records);
+        for (const [i, { record }] of records.entries()) group[i]?.resolve(record.at);
+      });
+    } catch (error) {
+      const failed = group.length > 0 ? group : this.#waiting.splice(0);
+      for (const { reject } of failed) reject(error);
+    }
+  }
+
+  #takeWaiting(group: Waiting[]): Encoded[] {
+    const records: Encoded[] = [];
+    let bytes = 0;
+    let { nextOffset: at, lsn } = this.state;
+    while (bytes < GROUP_BYTES) {
+      const next = this.#waiting.shift();
+      if (!next) break;
+      group.push(next);
+      const record = this.#recordOf(next.body, { at, lsn });
+      const value = encodeManifestRecord(record);
+      records.push({ record, value });
+      bytes += value.length;
+      at += 1n;
+      lsn = maxLsn(lsn, record.lsn);
+    }
+    return records;
   }
 
   /** The caller of the append before it does not wait for it; the next append does. */
@@ -101,12 +151,13 @@ class SerialManifestWriter implements ManifestWriter {
     const { bytesSince } = this.state;
     if (another !== undefined || bytesSince - this.#checkpoint.leftOutAt < interval) return;
     await this.#unlessFailed(async () => {
-      const record = this.#recordOf({ kind: 'checkpoint', state: checkpointOf(this.state) });
+      const { nextOffset: at, lsn } = this.state;
+      const record = this.#recordOf({ kind: 'checkpoint', state: checkpointOf(this.state) }, { at, lsn });
       const value = encodeManifestRecord(record);
       const tooLarge = value.length > maxMessageBytes;
       this.#checkpoint = { bytes: value.length, leftOutAt: tooLarge ? bytesSince : 0 };
       if (tooLarge) return;
-      await this.#appendOnce('checkpoint', record, value);
+      await this.#appendOnce('checkpoint', [{ record, value }]);
     });
   }
 
@@ -120,27 +171,33 @@ class SerialManifestWriter implements ManifestWriter {
     }
   }
 
-  #recordOf(body: ManifestBody): ManifestRecord {
-    const { nextOffset: at, lsn, checkpoint } = this.state;
+  #recordOf(body: ManifestBody, { at, lsn }: Pick<ManifestRecord, 'at' | 'lsn'>): ManifestRecord {
+    const { checkpoint } = this.state;
     const header = { incarnation: this.incarnation, epoch: this.epoch, at, lsn: body.lsn ?? lsn };
     const named = checkpoint === null ? {} : { checkpoint: checkpoint.offset };
     return { ...body, ...header, ...named } as ManifestRecord;
   }
 
-  async #appendOnce(what: 'append' | 'checkpoint', record: ManifestRecord, value: Buffer): Promise<void> {
-    const { at } = record;
-    const outgoing = { topic: this.#topic, partition: 0, key: null, value };
-    failpoint(`capture.before-${what}`);
-    const answers = await this.#producer.send([outgoing], { floor: () => at });
-    this.#checkAnswer(answers, at);
-    failpoint(`capture.after-${what}`);
-    const verdict = fold(this.state, at, record, value.length);
-    if (!verdict.counts) throw new SluiceError('INTERNAL', `own manifest record does not count: ${verdict.why}`);
+  async #appendOnce(what: 'append' | 'checkpoint', records: readonly Encoded[]): Promise<void> {
+    const at = this.state.nextOffset;
+    const outgoing = records.map(({ value }) => ({ topic: this.#topic, partition: 0, key: null, value }));
+    for (const _ of records) failpoint(`capture.before-${what}`);
+    const answers = await this.#producer.send(outgoing, { floor: () => at });
+    this.#checkAnswer(answers, { at, count: records.length });
+    for (const { record, value } of records) {
+      failpoint(`capture.after-${what}`);
+      const verdict = fold(this.state, record.at, record, value.length);
+      if (!verdict.counts) throw new SluiceError('INTERNAL', `own manifest record does not count: ${verdict.why}`);
+    }
   }
 
-  #checkAnswer(answers: Awaited<ReturnType<Producer['send']>>, at: bigint): void {
+  #checkAnswer(
+    answers: Awaited<ReturnType<Producer['send']>>,
+    { at, count }: { readonly at: bigint; readonly count: number },
+  ): void {
     const [answer] = answers;
-    const one = answers.length === 1 && answer?.topic === this.#topic && answer.partition === 0 && answer.count === 1;
+    const one =
+      answers.length === 1 && answer?.topic === this.#topic && answer.partition === 0 && answer.count === count;
     if (!one) throw new SluiceError('KAFKA_PRODUCE_FAILED', `the append to ${this.#topic} got an answer of other form`);
     if (answer.offset === at) return;
     const context = { topic: this.#topic, expected: at, offset: answer.offset };

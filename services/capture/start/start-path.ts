@@ -96,9 +96,7 @@ export async function startPath(
   const codec = kafka.openCodec({ incarnation, epoch, timeline: facts.timeline });
   // Events need schemas and topics: a task without a stream has neither.
   const streamed = task.types.has('incremental') ? tables : [];
-  await registerSchemas(codec, streamed);
-  await checkTopicsThere(state, kafka.admin);
-  await kafka.admin.ensureTopics(topicsOf(task, streamed).map((spec) => ({ ...spec, orMore: state.epoch !== null })));
+  await Promise.all([registerSchemas(codec, streamed), readyTopics(task, state, { kafka, streamed })]);
   await checkPartitionEnds(state, { fetcher: kafka.fetcher, codec, signal });
 
   const identities = union(state.epoch?.replicaIdentities ?? [], changes);
@@ -126,6 +124,16 @@ export async function startPath(
   failpoint('capture.after-epoch');
   const decision = startDecision(state, facts, before);
   return { decision, writer, tables, catalog, codec, identities, streamOptions };
+}
+
+interface TopicsWanted {
+  readonly kafka: StartKafka;
+  readonly streamed: readonly TaskTable[];
+}
+
+async function readyTopics(task: Task, state: ManifestState, { kafka, streamed }: TopicsWanted): Promise<void> {
+  await checkTopicsThere(state, kafka.admin);
+  await kafka.admin.ensureTopics(topicsOf(task, streamed).map((spec) => ({ ...spec, orMore: state.epoch !== null })));
 }
 
 /** Requests to the registry at once. */

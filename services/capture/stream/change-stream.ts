@@ -36,6 +36,7 @@ export interface ChangeStreamOptions {
 }
 
 const BATCH_BYTES = 2 * 1024 * 1024;
+const LANE_BYTES = 6 * 1024;
 /** Bytes of records that are not counted yet, at which the socket is left unread. */
 const IN_FLIGHT_BYTES = 6 * 1024 * 1024;
 const LOOK_MILLISECONDS = 1_000;
@@ -67,7 +68,8 @@ export class ChangeStream implements WalReceiver {
     const { connection, writer, producer, lanes } = options;
     this.#options = options;
     this.#loggedTruncates = options.truncatesLogged ? new LoggedTruncates() : null;
-    this.#builder = new BatchBuilder(lanes, { events: options.batchEvents, bytes: BATCH_BYTES }, writer.state.lsn);
+    const limits = { events: options.batchEvents, bytes: BATCH_BYTES, bytesPerLane: LANE_BYTES };
+    this.#builder = new BatchBuilder(lanes, limits, writer.state.lsn);
     const byOid = new Map(options.tables.map((table) => [table.shape.oid, table]));
     const { position, shapeRule } = options;
     this.#assembler = new TransactionAssembler({ tables: byOid, position, receiver: this.#builder, shapeRule });
