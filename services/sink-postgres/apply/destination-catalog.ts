@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { SluiceError } from '../../../shared/errors.ts';
-import { quoteTable, type TableName } from '../../../shared/postgres/identifiers.ts';
+import { quoteTable, type TableName, tableKey } from '../../../shared/postgres/identifiers.ts';
 import { serverVersion } from '../../../shared/postgres/server-version.ts';
 import type { DestinationColumn, DestinationTable, UniqueKey } from './target.ts';
 
@@ -11,6 +11,7 @@ import type { DestinationColumn, DestinationTable, UniqueKey } from './target.ts
 const plainTypes = new Set(['16', '20', '21', '23', '26', '700', '701', '1700', '2950']);
 
 interface ColumnRow {
+  relation: string;
   name: string;
   type: string;
   base: string;
@@ -25,23 +26,22 @@ interface ColumnRow {
  * an array nor a composite, which unnest takes apart. */
 const columnsQuery = (version: number) => `
   WITH RECURSIVE column_type AS (
-    SELECT a.attnum, a.atttypid AS oid FROM pg_attribute a
-    WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+    SELECT a.attrelid, a.attnum, a.atttypid AS oid FROM pg_attribute a
+    WHERE a.attrelid = ANY($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
     UNION ALL
-    SELECT c.attnum, t.typbasetype FROM column_type c JOIN pg_type t ON t.oid = c.oid WHERE t.typtype = 'd'
+    SELECT c.attrelid, c.attnum, t.typbasetype FROM column_type c JOIN pg_type t ON t.oid = c.oid WHERE t.typtype = 'd'
   )
-  SELECT a.attname AS name, format_type(a.atttypid, -1) AS type, format_type(b.oid, -1) AS base, b.oid AS base_oid,
+  SELECT a.attrelid AS relation, a.attname AS name, format_type(a.atttypid, -1) AS type, format_type(b.oid, -1) AS base, b.oid AS base_oid,
     NOT (b.typelem <> 0 AND b.typlen = -1) AND b.typtype <> 'c' AND b.typarray <> 0 AS unnests, b.typdelim AS delimiter, t.typtype = 'd' AS domain,
     ${version >= 120_000 ? `a.attgenerated <> ''` : 'false'} AS generated
-  FROM pg_attribute a
+  FROM column_type c
+  JOIN pg_attribute a ON a.attrelid = c.attrelid AND a.attnum = c.attnum
   JOIN pg_type t ON t.oid = a.atttypid
-  JOIN column_type c ON c.attnum = a.attnum
   JOIN pg_type b ON b.oid = c.oid AND b.typtype <> 'd'
-  WHERE a.attrelid = $1
-  ORDER BY a.attnum`;
+  ORDER BY a.attrelid, a.attnum`;
 
 const uniqueKeysQuery = (version: number) => `
-  SELECT array_to_json(array_agg(a.attname ORDER BY k.n)) AS columns,
+  SELECT i.indrelid AS relation, array_to_json(array_agg(a.attname ORDER BY k.n)) AS columns,
     array_to_json(array_agg(
       coalesce((SELECT format('COLLATE %I.%I ', cn.nspname, l.collname)
         FROM pg_collation l JOIN pg_namespace cn ON cn.oid = l.collnamespace
@@ -56,43 +56,66 @@ const uniqueKeysQuery = (version: number) => `
     AND s.amoplefttype = c.opcintype AND s.amoprighttype = c.opcintype
   JOIN pg_operator o ON o.oid = s.amopopr
   JOIN pg_namespace n ON n.oid = o.oprnamespace
-  WHERE i.indrelid = $1 AND i.indisunique AND i.indimmediate AND i.indisvalid
+  WHERE i.indrelid = ANY($1::oid[]) AND i.indisunique AND i.indimmediate AND i.indisvalid
     AND i.indpred IS NULL AND i.indexprs IS NULL
     AND k.n <= ${version >= 110_000 ? 'i.indnkeyatts' : 'i.indnatts'}
-  GROUP BY i.indexrelid, i.indisprimary
+  GROUP BY i.indrelid, i.indexrelid, i.indisprimary
   ORDER BY i.indisprimary DESC, i.indexrelid`;
+
+interface KeyRow {
+  relation: string;
+  columns: string;
+  equals: string;
+}
+
+/** By tableKey, those that are there. All at once: there may be thousands. */
+export async function readDestinationTables(
+  client: pg.Client,
+  tables: readonly TableName[],
+): Promise<Map<string, DestinationTable>> {
+  const version = await serverVersion(client);
+  const { rows: relations } = await client.query<TableName & { oid: string; relkind: string }>(
+    `SELECT n.nspname AS schema, c.relname AS name, c.oid, c.relkind
+     FROM unnest($1::text[], $2::text[]) AS asked(schema, name)
+     JOIN pg_namespace n ON n.nspname = asked.schema
+     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = asked.name AND c.relkind IN ('r', 'p')`,
+    [tables.map(({ schema }) => schema), tables.map(({ name }) => name)],
+  );
+  const oids = [relations.map(({ oid }) => oid)];
+  const columns = byRelation((await client.query<ColumnRow>(columnsQuery(version), oids)).rows);
+  const keys = byRelation((await client.query<KeyRow>(uniqueKeysQuery(version), oids)).rows);
+  return new Map(
+    relations.map(({ schema, name, oid, relkind }) => {
+      const uniqueKeys = (keys.get(oid) ?? []).map(toUniqueKey);
+      const partitioned = relkind === 'p';
+      return [
+        tableKey({ schema, name }),
+        { schema, name, partitioned, columns: (columns.get(oid) ?? []).map(toColumn), uniqueKeys },
+      ];
+    }),
+  );
+}
 
 /** @throws SluiceError DESTINATION_TABLE_MISSING */
 export async function readDestinationTable(client: pg.Client, table: TableName): Promise<DestinationTable> {
-  const version = await serverVersion(client);
-  const found = await client.query<{ oid: string; relkind: string }>(
-    `SELECT c.oid, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`,
-    [table.schema, table.name],
-  );
-  const [relation] = found.rows;
-  if (!relation) {
-    throw new SluiceError('DESTINATION_TABLE_MISSING', `table ${quoteTable(table)} is missing at the destination`);
+  const found = (await readDestinationTables(client, [table])).get(tableKey(table));
+  if (!found) throw missing(table);
+  return found;
+}
+
+/** Of a table that was asked for and is not there. */
+export function missing(table: TableName): SluiceError {
+  return new SluiceError('DESTINATION_TABLE_MISSING', `table ${quoteTable(table)} is missing at the destination`);
+}
+
+function byRelation<T extends { relation: string }>(rows: readonly T[]): Map<string, T[]> {
+  const found = new Map<string, T[]>();
+  for (const row of rows) {
+    const known = found.get(row.relation);
+    if (known) known.push(row);
+    else found.set(row.relation, [row]);
   }
-  // With names they are planned once, which is most of their work: there may be thousands of tables.
-  const values = [relation.oid];
-  const columns = await client.query<ColumnRow>({
-    name: 'sluice-table-columns',
-    text: columnsQuery(version),
-    values,
-  });
-  const keys = await client.query<{ columns: string; equals: string }>({
-    name: 'sluice-unique-keys',
-    text: uniqueKeysQuery(version),
-    values,
-  });
-  return {
-    schema: table.schema,
-    name: table.name,
-    partitioned: relation.relkind === 'p',
-    columns: columns.rows.map(toColumn),
-    uniqueKeys: keys.rows.map(toUniqueKey),
-  };
+  return found;
 }
 
 function toColumn(row: ColumnRow): DestinationColumn {
@@ -107,6 +130,6 @@ function toColumn(row: ColumnRow): DestinationColumn {
   };
 }
 
-function toUniqueKey({ columns, equals }: { columns: string; equals: string }): UniqueKey {
+function toUniqueKey({ columns, equals }: KeyRow): UniqueKey {
   return { columns: JSON.parse(columns) as string[], equals: JSON.parse(equals) as string[] };
 }

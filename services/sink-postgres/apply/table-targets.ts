@@ -4,9 +4,9 @@ import type { RecordOf } from '../../../shared/envelope/manifest.ts';
 import type { PackedEvent } from '../../../shared/envelope/packed-event.ts';
 import { isSeenBy } from '../../../shared/envelope/skip-rule.ts';
 import { type TableName, tableKey } from '../../../shared/postgres/identifiers.ts';
-import { checkNamed, readNamingColumns } from '../names/naming-columns.ts';
+import { checkNamed, type NamingColumns, readNamingColumnsOf } from '../names/naming-columns.ts';
 import type { NamingType } from '../names/naming-type.ts';
-import { readDestinationTable } from './destination-catalog.ts';
+import { missing, readDestinationTables } from './destination-catalog.ts';
 import type { Truncated } from './plan.ts';
 import { placeOf } from './refusal.ts';
 import { type DestinationTable, makeTarget, type Target } from './target.ts';
@@ -34,6 +34,11 @@ interface KnownDestination {
   readonly naming: readonly { index: number; column: string; type: NamingType }[];
 }
 
+interface DescribedTable {
+  readonly table: DestinationTable;
+  readonly naming: NamingColumns;
+}
+
 /**
  * Which events are to be applied, and where to: a table's own description at the destination is read once,
  * when its first event comes.
@@ -41,7 +46,7 @@ interface KnownDestination {
 export class TableTargets {
   readonly #client: pg.Client;
   readonly #concern: Concern;
-  readonly #tables = new Map<string, DestinationTable>();
+  readonly #tables = new Map<string, DescribedTable>();
   readonly #shapes = new Map<TableShape, KnownShape>();
   /** Tables whose inserts met rows that are there already. */
   readonly #met = new Set<string>();
@@ -57,12 +62,13 @@ export class TableTargets {
    * `events` are in order of position; `seen` is carried from part to part of one pass over a source transaction.
    */
   async relevant(events: readonly PackedEvent[], seen: TruncatesSeen): Promise<PackedEvent[]> {
+    await this.#describe(this.#undescribed(events));
     const relevant: PackedEvent[] = [];
     for (const event of events) {
       if (event.op === 't') {
         const change = event.unpack();
         if (!seen.first(change)) continue;
-        for (const table of this.#hit(change)) await this.#table(table);
+        for (const table of this.#hit(change)) await this.#described(table);
       } else {
         if (event.moved) continue;
         const known = this.#known(event.shape);
@@ -82,7 +88,7 @@ export class TableTargets {
 
   truncated(event: PackedEvent): Truncated {
     const change = event.unpack();
-    const tables = this.#hit(change).map((table) => this.#tables.get(tableKey(table))!);
+    const tables = this.#hit(change).map((table) => this.#tables.get(tableKey(table))!.table);
     return { tables, restartIdentity: change.op === 't' && change.truncate.restartIdentity };
   }
 
@@ -111,22 +117,36 @@ export class TableTargets {
   }
 
   async #prepare(shape: TableShape): Promise<KnownDestination> {
-    const target = makeTarget(shape, await this.#table(shape));
-    const types = await readNamingColumns(this.#client, shape);
+    const { table, naming: types } = await this.#described(shape);
     const naming = shape.columns.flatMap(({ name: column }, index) => {
       const type = types.get(column);
       return type ? [{ index, column, type }] : [];
     });
-    return { target, naming };
+    return { target: makeTarget(shape, table), naming };
   }
 
-  async #table(table: TableName): Promise<DestinationTable> {
+  /** Tables of which nothing is known yet. */
+  #undescribed(events: readonly PackedEvent[]): TableName[] {
+    const shapes = new Set<TableShape>();
+    for (const { op, shape } of events) if (op !== 't' && !this.#shapes.has(shape)) shapes.add(shape);
+    return [...shapes].filter((shape) => !this.#tables.has(tableKey(shape)));
+  }
+
+  /** @throws SluiceError DESTINATION_TABLE_MISSING */
+  async #described(table: TableName): Promise<DescribedTable> {
     const key = tableKey(table);
-    const known = this.#tables.get(key);
-    if (known) return known;
-    const read = await readDestinationTable(this.#client, table);
-    this.#tables.set(key, read);
-    return read;
+    if (!this.#tables.has(key)) await this.#describe([table]);
+    const described = this.#tables.get(key);
+    if (!described) throw missing(table);
+    return described;
+  }
+
+  /** Those that are there. */
+  async #describe(tables: readonly TableName[]): Promise<void> {
+    if (tables.length === 0) return;
+    const found = await readDestinationTables(this.#client, tables);
+    const naming = await readNamingColumnsOf(this.#client, [...found.values()]);
+    for (const [key, table] of found) this.#tables.set(key, { table, naming: naming.get(key) ?? new Map() });
   }
 }
 

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { SluiceError } from '../../../shared/errors.ts';
-import { quoteTable, type TableName } from '../../../shared/postgres/identifiers.ts';
+import { quoteTable, type TableName, tableKey } from '../../../shared/postgres/identifiers.ts';
 import { misnamed, type NamingType } from './naming-type.ts';
 
 /** Columns of a destination table that name objects, by name. */
@@ -15,10 +15,10 @@ interface TypeRow {
   fields: string;
 }
 
-/** Every type that the table's columns are made of. */
+/** Every type that the tables' columns are made of. */
 const typesSql = `
   WITH RECURSIVE made_of(oid) AS (
-    SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
+    SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = ANY($1::regclass[]) AND a.attnum > 0 AND NOT a.attisdropped
     UNION
     SELECT part.oid FROM made_of m JOIN pg_type t ON t.oid = m.oid CROSS JOIN LATERAL (
       SELECT t.typbasetype AS oid WHERE t.typtype = 'd'
@@ -33,23 +33,33 @@ const typesSql = `
       WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)::text AS fields
   FROM made_of m JOIN pg_type t ON t.oid = m.oid LEFT JOIN pg_type e ON e.oid = t.typelem`;
 
-const columnsSql = `SELECT attname AS name, atttypid AS type FROM pg_attribute
-  WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`;
+const columnsSql = `SELECT asked.key, a.attname AS name, a.atttypid AS type
+  FROM unnest($1::regclass[], $2::text[]) AS asked(oid, key)
+  JOIN pg_attribute a ON a.attrelid = asked.oid AND a.attnum > 0 AND NOT a.attisdropped`;
 
 export async function readNamingColumns(client: pg.Client, table: TableName): Promise<NamingColumns> {
-  const types = await client.query<TypeRow>({ name: 'sluice-types', text: typesSql, values: [quoteTable(table)] });
+  return (await readNamingColumnsOf(client, [table])).get(tableKey(table)) ?? new Map();
+}
+
+/** By tableKey, of tables that are there; one that has none may be absent. */
+export async function readNamingColumnsOf(
+  client: pg.Client,
+  tables: readonly TableName[],
+): Promise<Map<string, NamingColumns>> {
+  const names = tables.map(quoteTable);
+  const types = await client.query<TypeRow>({ name: 'sluice-types', text: typesSql, values: [names] });
   const byOid = new Map(types.rows.map((row) => [row.oid, row]));
-  const columns = await client.query<{ name: string; type: string }>({
+  const columns = await client.query<{ key: string; name: string; type: string }>({
     name: 'sluice-columns',
     text: columnsSql,
-    values: [quoteTable(table)],
+    values: [names, tables.map(tableKey)],
   });
-  const naming = new Map<string, NamingType>();
-  for (const { name, type } of columns.rows) {
-    const found = namingType(byOid, type);
-    if (found) naming.set(name, found);
+  const found = new Map<string, Map<string, NamingType>>();
+  for (const { key, name, type } of columns.rows) {
+    const naming = namingType(byOid, type);
+    if (naming) found.set(key, (found.get(key) ?? new Map<string, NamingType>()).set(name, naming));
   }
-  return naming;
+  return found;
 }
 
 const namingNames = new Set([
