@@ -24,7 +24,7 @@ const ANSWER_BYTES = 4 * 1024 * 1024;
 const READ_AHEAD_BYTES = 8 * 1024 * 1024;
 /** Of one partition; the lower one of very many, which else would bring far more than is wanted. */
 const LEAST_BYTES = 64 * 1024;
-const LEAST_BYTES_OF_MANY = 8 * 1024;
+const LEAST_BYTES_OF_MANY = 4 * 1024;
 const MOST_BYTES = ANSWER_BYTES;
 /** Where an answer did not come, or brought nothing: a large record needs time, which is given by what is asked for. */
 const MOST_STARVED_BYTES = 16 * 1024 * 1024;

@@ -36,15 +36,21 @@ export const figures = [
 /** In every workload; the largest of all rounds. */
 export const resident = { processes: ['capture', 'sink'], atMostMib: 256 } as const;
 
-/** CPU of the source for a row or change, over what native replication takes for it there. */
+/**
+ * CPU of the source for a row or change, over what native replication takes for it there. Two runs of native replication
+ * differ by as much as the floor allows.
+ */
 export const sourceCpu = {
   workloads: ['snapshot', 'drain-tpcb', 'drain-random', 'transaction', 'cloud'],
-  atMost: 1.0,
+  aim: 1.0,
+  floor: 1.2,
 } as const;
 
 /**
  * WAL that the slot keeps at the source, the largest of all rounds: all of it while rows are read; of a backlog, which
- * is there before anything runs, what was sent and is not acknowledged yet.
+ * is there before anything runs, what was sent and is not acknowledged yet. Of that the buffers of a socket hold some
+ * megabytes of changes, which stand for any amount of WAL where it is full of page images: the floor is what native
+ * replication leaves in the same run.
  */
 export const wal = {
   kept: [

@@ -69,7 +69,8 @@ function sourceCpuChecks(workload: string, samples: SamplesBySide): Check[] {
   if (!aims.sourceCpu.workloads.some((name) => name === workload)) return [];
   const cost = ({ cpu, units }: Sample) => (cpu['source'] ?? 0) / units;
   const values = perRound(samples, 'sluice', 'native', cost);
-  return atMostCheck(workload, 'CPU of the source, sluice / native', '', values, aims.sourceCpu.atMost);
+  const { aim, floor } = aims.sourceCpu;
+  return check({ workload, what: 'CPU of the source, sluice / native', unit: '', values, better: 'less', aim, floor });
 }
 
 function walChecks(workload: string, samples: SamplesBySide): Check[] {
@@ -83,8 +84,10 @@ function walChecks(workload: string, samples: SamplesBySide): Check[] {
       return atMostCheck(workload, `WAL kept for the slot, ${side}`, 'MiB', values, limit);
     }),
     ...unacknowledged.flatMap(({ side }) => {
-      const values = largest(use(side).map((each) => each.unacknowledged));
-      return atMostCheck(workload, `WAL sent and not acknowledged, ${side}`, 'MiB', values, limit);
+      const sent = (of: string) => largest(use(of).map((each) => each.unacknowledged));
+      const floor = Math.max(limit, ...sent('native'), ...sent('native again'));
+      const what = `WAL sent and not acknowledged, ${side}`;
+      return check({ workload, what, unit: 'MiB', values: sent(side), better: 'less', aim: limit, floor });
     }),
   ];
 }

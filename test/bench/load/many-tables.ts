@@ -13,6 +13,11 @@ export async function createManyTables(source: TestDatabase, tables: number): Pr
   );
 }
 
+/** One change of each table. */
+export async function touchManyTables(source: TestDatabase, tables: number): Promise<void> {
+  await commitInLoop(source, tables, `EXECUTE format('UPDATE many%s SET value = value + 1 WHERE id = 1', i)`);
+}
+
 /** Three updates and an insert a transaction, each in a table at random. */
 export async function runManyTables(source: TestDatabase, tables: number, transactions: number): Promise<number> {
   const table = `1 + floor(random() * ${tables})::int`;

@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { SourceMap, type SourceMapPayload } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { checkoutDir } from '../../../deploy/local/paths.ts';
 
 const FILES = 10;
@@ -7,10 +9,18 @@ const FUNCTIONS = 15;
 
 /** What Chrome's profiler writes, as far as it is read here. */
 export interface CpuProfile {
-  readonly nodes: readonly { readonly id: number; readonly callFrame: { functionName: string; url: string } }[];
+  readonly nodes: readonly { readonly id: number; readonly callFrame: CallFrame }[];
   readonly samples: readonly number[];
   /** Microseconds since the sample before. */
   readonly timeDeltas: readonly number[];
+}
+
+interface CallFrame {
+  readonly functionName: string;
+  readonly url: string;
+  /** From 0. */
+  readonly lineNumber?: number;
+  readonly columnNumber?: number;
 }
 
 /** Where a process spent its own time: of what it was busy, in percent. */
@@ -74,9 +84,26 @@ function addSelfTimes(times: Map<string, number>, profile: CpuProfile, startSeco
 }
 
 /** Name and file; null: nothing ran. */
-function keyOf({ functionName, url }: { functionName: string; url: string }): string | null {
-  if (functionName === '(idle)') return null;
-  return `${functionName || '(anonymous)'}\t${shortened(url)}`;
+function keyOf(frame: CallFrame): string | null {
+  if (frame.functionName === '(idle)') return null;
+  return `${frame.functionName || '(anonymous)'}\t${shortened(sourceOf(frame))}`;
+}
+
+const sourceMaps = new Map<string, SourceMap | null>();
+
+/** The source file where it is known, else what ran. */
+function sourceOf({ url, lineNumber = 0, columnNumber = 0 }: CallFrame): string {
+  if (!url.startsWith('file://')) return url;
+  const path = fileURLToPath(url);
+  const map = sourceMaps.get(path) ?? readSourceMap(`${path}.map`);
+  sourceMaps.set(path, map);
+  const entry = map?.findEntry(lineNumber, columnNumber);
+  return entry && 'originalSource' in entry ? resolve(dirname(path), entry.originalSource) : path;
+}
+
+function readSourceMap(path: string): SourceMap | null {
+  if (!existsSync(path)) return null;
+  return new SourceMap(JSON.parse(readFileSync(path, 'utf8')) as SourceMapPayload);
 }
 
 function shortened(url: string): string {
