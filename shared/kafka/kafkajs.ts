@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
+import { dirname } from 'node:path';
 
 /**
  * The parts of kafkajs 2.2.4 that Sluice uses, most of them inside the package: connections with TLS and SASL,
@@ -57,9 +58,11 @@ async function wholeRequest({ correlationId, clientId, request }: OutgoingReques
 /** Length, API key and version, correlation id, length of the client id. */
 const REQUEST_HEADER = 14;
 
-/** Before the module that uses it is loaded. */
+/** For the modules that are loaded from here: who loaded kafkajs before keeps a copy of its own. */
 function replaceRequest(): void {
   const path = load.resolve('kafkajs/src/protocol/request');
+  const sources = dirname(dirname(path));
+  for (const known of Object.keys(load.cache)) if (known.startsWith(sources)) delete load.cache[known];
   load(path);
   const module = load.cache[path];
   if (!module) throw new Error('kafkajs builds its requests elsewhere');
