@@ -99,8 +99,10 @@ export const tuningDefinition = z.strictObject({
     .int()
     .min(1)
     .max(1_000_000)
-    .default(20_000)
-    .describe('events of a batch, at most; a larger source transaction is cut into parts'),
+    .default(5_000)
+    .describe(
+      'events of a batch, at most, unless it is of very many tables; a larger source transaction is cut into parts',
+    ),
   applyEvents: z
     .number()
     .int()

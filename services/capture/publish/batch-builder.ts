@@ -29,7 +29,7 @@ export interface Batch {
 export interface BatchLimits {
   readonly events: number;
   readonly bytes: number;
-  /** A batch over so many lanes that this comes to more than `bytes` may be so large. */
+  /** A batch over so many lanes that this comes to more than `bytes` is so large, whatever its events. */
   readonly bytesPerLane: number;
 }
 
@@ -147,11 +147,7 @@ export class BatchBuilder implements TransactionReceiver {
 
   #join(transaction: CommittedTransaction): void {
     const open = this.#open;
-    const together = this.#complete.bytes + open.bytes;
-    const fits =
-      this.#complete.events + open.events <= this.#limits.events &&
-      (together <= this.#limits.bytes || together <= this.#complete.lanes.length * this.#limits.bytesPerLane);
-    if (!fits) this.#flush();
+    if (!this.#fits(open)) this.#flush();
     const complete = this.#complete;
     for (const lane of open.lanes) {
       lane.mark();
@@ -203,11 +199,22 @@ export class BatchBuilder implements TransactionReceiver {
     this.#last = null;
   }
 
-  /** Each lane costs broker and sinks something: a batch over very many of them holds more. */
   #isFull({ events, bytes, lanes }: Pile): boolean {
-    return (
-      events >= this.#limits.events || bytes >= Math.max(this.#limits.bytes, lanes.length * this.#limits.bytesPerLane)
-    );
+    const ofMany = this.#bytesOfMany(lanes);
+    return ofMany > 0 ? bytes >= ofMany : events >= this.#limits.events || bytes >= this.#limits.bytes;
+  }
+
+  #fits(open: Pile): boolean {
+    const events = this.#complete.events + open.events;
+    const bytes = this.#complete.bytes + open.bytes;
+    const ofMany = this.#bytesOfMany(this.#complete.lanes);
+    return ofMany > 0 ? bytes <= ofMany : events <= this.#limits.events && bytes <= this.#limits.bytes;
+  }
+
+  /** Each lane costs broker and sinks something: a batch over very many of them holds more. 0: they are not so many. */
+  #bytesOfMany({ length }: readonly Lane[]): number {
+    const bytes = length * this.#limits.bytesPerLane;
+    return bytes > this.#limits.bytes ? bytes : 0;
   }
 }
 
