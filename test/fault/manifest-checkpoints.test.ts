@@ -47,7 +47,7 @@ describe('a task that lives over many checkpoints', () => {
     await writing;
     expect(failpoints.acted(point)).toMatchObject({ hit, action: 'kill' });
     await using sink = startSink(ctx, { env });
-    await writeSingly(ctx, 20);
+    await writeSingly(ctx, 60);
     await expectCaughtUp(ctx, [capture, sink]);
     const { epochs, transactions } = await expectSoundTopics(ctx);
     expect(epochs).toBe(2);
