@@ -89,16 +89,18 @@ test('chunks are whole rows, together the text, each row counted once; all else 
   );
 });
 
-test('a chunk is at least the target unless it is the last', () => {
+test('a chunk is at least the target unless it is the last, and less than the target, one row and one piece', () => {
   fc.assert(
     fc.property(rowsOf, pieces, fc.integer({ min: 1, max: 100 }), (rows, sizes, target) => {
       const { chunks } = new Cutting(target).push(Buffer.concat([...rows.map(rowMessage), end]), sizes);
+      const bound = target + Math.max(0, ...rows.map((bytes) => bytes.length + 1)) + Math.max(...sizes);
+      for (const { bytes } of chunks) expect(bytes.length).toBeLessThan(bound);
       for (const { bytes } of chunks.slice(0, -1)) expect(bytes.length).toBeGreaterThanOrEqual(target);
     }),
   );
 });
 
-test('rows of any size come through whole, in chunks no larger than target and two pieces, or one row and a piece', () => {
+test('rows of any size next to the size of a buffer come through whole, in chunks of no more than is said', () => {
   const size = fc.integer({ min: 0, max: 4 * PIECE_BYTES });
   const read = fc.integer({ min: PIECE_BYTES / 4, max: 3 * PIECE_BYTES });
   fc.assert(
@@ -113,6 +115,8 @@ test('rows of any size come through whole, in chunks no larger than target and t
         ]);
         const text = Buffer.concat(rows.flatMap((bytes) => [bytes, Buffer.from('\n')]));
         expect(Buffer.concat(chunks.map(({ bytes }) => bytes)).equals(text)).toBe(true);
+        const largest = target + Math.max(0, ...sizes) + 1 + PIECE_BYTES;
+        for (const { bytes } of chunks) expect(bytes.length).toBeLessThan(largest);
         expect(chunks.reduce((sum, chunk) => sum + chunk.rows, 0)).toBe(rows.length);
       },
     ),

@@ -35,8 +35,8 @@ export interface CutterReceiver {
  *   buffer   | row row row |      | d length row, d length ro
  *                          packed raw                        filled
  *
- * A chunk is at least `target` bytes, unless it is the last or a larger row follows, and at most `target` and two
- * pieces, or one row that is larger and a piece.
+ * A chunk is at least `target` bytes, unless it is the last or a larger row follows, and less than `target`, one row and
+ * one piece together.
  */
 export class FrameCutter {
   readonly #options: CutterOptions;
