@@ -65,8 +65,12 @@ export function openRegistry(settings: RegistrySettings): RegistryClient {
 /** Empty where the registry does not say: then each is asked for. */
 async function readSubjects(call: (request: Call) => Promise<Answer>): Promise<ReadonlySet<string>> {
   const { status, body } = await call({ method: 'GET', path: '/subjects' });
-  const names: unknown = status === OK ? JSON.parse(body) : [];
-  return new Set(Array.isArray(names) ? names : []);
+  try {
+    const names: unknown = status === OK ? JSON.parse(body) : [];
+    return new Set(Array.isArray(names) ? names : []);
+  } catch {
+    return new Set();
+  }
 }
 
 /**

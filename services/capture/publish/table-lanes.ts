@@ -6,6 +6,7 @@ import { SluiceError } from '../../../shared/errors.ts';
 import { GrowingBytes } from '../../../shared/kafka/growing-bytes.ts';
 import { quoteTable } from '../../../shared/postgres/identifiers.ts';
 import { formatLsn } from '../../../shared/postgres/lsn.ts';
+import { severalAtOnce } from '../../../shared/several-at-once.ts';
 import type { StreamedTable } from '../stream/streamed-table.ts';
 import { Lane } from './lane.ts';
 
@@ -51,11 +52,7 @@ export class TableLanes {
    */
   static async open(options: TableLanesOptions): Promise<TableLanes> {
     const lanes = new TableLanes(options);
-    const waiting = [...options.tables];
-    const work = async () => {
-      for (let table = waiting.pop(); table; table = waiting.pop()) await lanes.register(table);
-    };
-    await Promise.all(Array.from({ length: REGISTRATIONS_AT_ONCE }, work));
+    await severalAtOnce(options.tables, REGISTRATIONS_AT_ONCE, (table) => lanes.register(table));
     return lanes;
   }
 

@@ -13,6 +13,7 @@ import type { Fetcher, Producer, TopicAdmin } from '../../../shared/kafka/interf
 import { manifestTopic, schemaTopic, snapshotTopic } from '../../../shared/kafka/topic-names.ts';
 import { quoteIdentifier, tableKey } from '../../../shared/postgres/identifiers.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
+import { severalAtOnce } from '../../../shared/several-at-once.ts';
 import { publicationName, slotName, type Task } from '../../../shared/task/task.ts';
 import { needsTruncateLog, tablesWithoutTrigger } from '../../../shared/task/truncate-log.ts';
 import { type ManifestWriter, manifestWriter } from '../publish/manifest-writer.ts';
@@ -140,12 +141,7 @@ async function readyTopics(task: Task, state: ManifestState, { kafka, streamed }
 const REGISTRATIONS = 8;
 
 async function registerSchemas(codec: EventCodec, tables: readonly TaskTable[]): Promise<void> {
-  const queue = tables.values();
-  await Promise.all(
-    Array.from({ length: REGISTRATIONS }, async () => {
-      for (const { shape, topic } of queue) await codec.encoder(shape, topic);
-    }),
-  );
+  await severalAtOnce(tables, REGISTRATIONS, ({ shape, topic }) => codec.encoder(shape, topic));
 }
 
 async function knownManifest(task: Task, kafka: StartKafka, signal: AbortSignal): Promise<ManifestState> {

@@ -36,6 +36,7 @@ export interface ChangeStreamOptions {
 }
 
 const BATCH_BYTES = 2 * 1024 * 1024;
+/** Of a batch over very many tables, for each. */
 const LANE_BYTES = 4 * 1024;
 /** Bytes of records that are not counted yet, at which the socket is left unread. */
 const IN_FLIGHT_BYTES = 6 * 1024 * 1024;

@@ -1,4 +1,3 @@
-import { localStatus, localUp } from '../../../deploy/local/stack.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import { readDefinition, type TaskArguments, taskArgumentList, taskOf } from '../../../shared/task/arguments.ts';
 import { checkDefinition, resolveTask } from '../../../shared/task/resolve.ts';
@@ -54,15 +53,20 @@ interface LocalKafka {
   readonly registry: string;
 }
 
+/** Loaded by those tasks only that use it. */
+const localStack = () => import('../../../deploy/local/stack.ts');
+
 async function startLocal(): Promise<LocalKafka> {
   const onProgress = (part: string, address?: string) => {
     if (address !== undefined) note(`local ${part} runs at ${address}`);
   };
+  const { localUp } = await localStack();
   const { brokers, registry } = await localUp({ onProgress });
   return { brokers: [...brokers], registry };
 }
 
 async function runningLocal(): Promise<LocalKafka> {
+  const { localStatus } = await localStack();
   const parts = await localStatus();
   const address = (name: string) => parts.find(({ part, running }) => part === name && running)?.address;
   const kafka = address('kafka');

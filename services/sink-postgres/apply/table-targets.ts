@@ -62,19 +62,18 @@ export class TableTargets {
    * `events` are in order of position; `seen` is carried from part to part of one pass over a source transaction.
    */
   async relevant(events: readonly PackedEvent[], seen: TruncatesSeen): Promise<PackedEvent[]> {
-    await this.#describe(this.#undescribed(events));
     const relevant: PackedEvent[] = [];
     for (const event of events) {
       if (event.op === 't') {
         const change = event.unpack();
         if (!seen.first(change)) continue;
-        for (const table of this.#hit(change)) await this.#described(table);
+        for (const table of this.#hit(change)) await this.#described(table, []);
       } else {
         if (event.moved) continue;
         const known = this.#known(event.shape);
         // Before anything is asked of the destination: what the read saw may have columns of other types.
         if (isSeen(known.read, event)) continue;
-        known.destination ??= await this.#prepare(event.shape);
+        known.destination ??= await this.#prepare(event.shape, events);
         if (known.destination.naming.length > 0) checkNames(known.destination, event);
       }
       relevant.push(event);
@@ -116,8 +115,9 @@ export class TableTargets {
     });
   }
 
-  async #prepare(shape: TableShape): Promise<KnownDestination> {
-    const { table, naming: types } = await this.#described(shape);
+  /** `events`: whose tables are described with it, if it has to be. */
+  async #prepare(shape: TableShape, events: readonly PackedEvent[]): Promise<KnownDestination> {
+    const { table, naming: types } = await this.#described(shape, events);
     const naming = shape.columns.flatMap(({ name: column }, index) => {
       const type = types.get(column);
       return type ? [{ index, column, type }] : [];
@@ -127,15 +127,14 @@ export class TableTargets {
 
   /** Tables of which nothing is known yet. */
   #undescribed(events: readonly PackedEvent[]): TableName[] {
-    const shapes = new Set<TableShape>();
-    for (const { op, shape } of events) if (op !== 't' && !this.#shapes.has(shape)) shapes.add(shape);
+    const shapes = new Set(events.filter(({ op }) => op !== 't').map(({ shape }) => shape));
     return [...shapes].filter((shape) => !this.#tables.has(tableKey(shape)));
   }
 
   /** @throws SluiceError DESTINATION_TABLE_MISSING */
-  async #described(table: TableName): Promise<DescribedTable> {
+  async #described(table: TableName, events: readonly PackedEvent[]): Promise<DescribedTable> {
     const key = tableKey(table);
-    if (!this.#tables.has(key)) await this.#describe([table]);
+    if (!this.#tables.has(key)) await this.#describe([table, ...this.#undescribed(events)]);
     const described = this.#tables.get(key);
     if (!described) throw missing(table);
     return described;
@@ -143,7 +142,6 @@ export class TableTargets {
 
   /** Those that are there. */
   async #describe(tables: readonly TableName[]): Promise<void> {
-    if (tables.length === 0) return;
     const found = await readDestinationTables(this.#client, tables);
     const naming = await readNamingColumnsOf(this.#client, [...found.values()]);
     for (const [key, table] of found) this.#tables.set(key, { table, naming: naming.get(key) ?? new Map() });

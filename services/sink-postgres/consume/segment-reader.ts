@@ -8,6 +8,7 @@ import type { FetchedRecord, Fetcher } from '../../../shared/kafka/interfaces.ts
 import { PLACES, type RecordPage } from '../../../shared/kafka/record-pages.ts';
 import { segmentCrc } from '../../../shared/kafka/segment-crc.ts';
 import { formatLsn } from '../../../shared/postgres/lsn.ts';
+import { severalAtOnce } from '../../../shared/several-at-once.ts';
 import type { CountedBatch } from './feed-item.ts';
 import { mergeSegments } from './merge.ts';
 import { broken, mergeRanges, type PageSlice, RangeLogs, takeSegment } from './segment-pages.ts';
@@ -87,17 +88,13 @@ export class SegmentReader {
 
   /** Those of first records, several at a time: the events of a thousand tables need a thousand. */
   async #knowSchemas(pages: readonly RecordPage[]): Promise<void> {
-    const waiting = pages.values();
-    const work = async () => {
-      for (const { bytes, bounds } of waiting) {
-        const start = bounds[2] ?? -1;
-        const end = bounds[3] ?? -1;
-        // What is wrong with it is found when its turn comes, and told with its place.
-        if (start >= 0 && end - start >= SCHEMA_ID_END && bytes[start] === 0)
-          await this.#codec.scanner(bytes, start, end);
-      }
-    };
-    await Promise.all(Array.from({ length: REQUESTS }, work));
+    await severalAtOnce(pages, REQUESTS, async ({ bytes, bounds }) => {
+      const start = bounds[2] ?? -1;
+      const end = bounds[3] ?? -1;
+      // What is wrong with it is found when its turn comes, and told with its place.
+      if (start >= 0 && end - start >= SCHEMA_ID_END && bytes[start] === 0)
+        await this.#codec.scanner(bytes, start, end);
+    });
   }
 
   async #batch(batch: CountedBatch, segments: readonly Segment[], logs: RangeLogs): Promise<ReadBatch> {
