@@ -19,6 +19,7 @@ async function checkout(): Promise<Built & Disposable & { readonly root: string 
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }');
   for (const path of [
     'tsconfig.base.json',
+    'bin/build.js',
     'shared/tsconfig.json',
     'shared/a.ts',
     'shared/kafka/b.ts',
@@ -44,6 +45,7 @@ test.each([
   ['removed', (root: string) => rmSync(join(root, 'services/c.ts'))],
   ['renamed', (root: string) => renameSync(join(root, 'shared/a.ts'), join(root, 'shared/d.ts'))],
   ['compiled in another way', (root: string) => writeFileSync(join(root, 'shared/tsconfig.json'), '{}')],
+  ['built in another way', (root: string) => writeFileSync(join(root, 'bin/build.js'), '')],
   ['not built', (root: string) => rmSync(join(root, 'dist'), { recursive: true })],
 ])('a source that was %s is not passed over', async (_, change) => {
   using built = await checkout();
