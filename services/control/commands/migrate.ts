@@ -23,8 +23,9 @@ export async function migrate(options: TaskArguments): Promise<number> {
     await refuseWhenCutOver(task);
     if (!json) note(`task ${task.name}: ${describe(task)}`);
     const takeOver = options.takeOver === true;
+    const patient = options.skipPrecheck !== true;
     const display = openDisplay(json);
-    const end = await runMigration({ task, childArguments, takeOver, untilCaughtUp, display, signal });
+    const end = await runMigration({ task, childArguments, takeOver, patient, untilCaughtUp, display, signal });
     if (json) writeJson({ event: 'end', task: task.name, how: end.how, peak: end.progress?.peak ?? null });
     else writeLine(endText(task, end));
     return end.how === 'interrupted' && untilCaughtUp ? ExitCode.interrupted : ExitCode.ok;

@@ -29,7 +29,8 @@ export async function schema(options: TaskArguments): Promise<number> {
     if (options.skipPrecheck !== true && (await isNew(task, signal))) await look({ task, childArguments });
     note(`task ${task.name}: schema, ${describe(task)}`);
     const display = openDisplay(false);
-    const run = { task, childArguments, takeOver: false, untilCaughtUp: false, display, signal };
+    const patient = options.skipPrecheck !== true;
+    const run = { task, childArguments, takeOver: false, patient, untilCaughtUp: false, display, signal };
     if ((await runMigration(run)).how === 'interrupted') return ExitCode.interrupted;
     const objects = await readStoredObjects(task);
     const report = objectReport(objects);

@@ -49,6 +49,7 @@ export async function migrateUnderLoad({ task, childArguments, size, signal }: D
     task,
     childArguments,
     takeOver: false,
+    patient: false,
     untilCaughtUp: false,
     display,
     signal: AbortSignal.any([signal, end.signal]),

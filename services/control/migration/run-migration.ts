@@ -14,6 +14,8 @@ export interface MigrationOptions {
   readonly task: Task;
   readonly childArguments: readonly string[];
   readonly takeOver: boolean;
+  /** The servers have answered to prechecks or to the task before: one that is away is waited for from the start on. */
+  readonly patient: boolean;
   /** End when a fence, set once the stream is applied, has passed; else go on until `signal` aborts. */
   readonly untilCaughtUp: boolean;
   readonly display: Display;
@@ -63,11 +65,13 @@ export async function runMigration(options: MigrationOptions): Promise<Migration
   return { how, progress: watch.last };
 }
 
-function runCapture({ childArguments, takeOver, display, task }: MigrationOptions, watch: Watch, signal: AbortSignal) {
+function runCapture(options: MigrationOptions, watch: Watch, signal: AbortSignal) {
+  const { childArguments, takeOver, patient, display, task } = options;
   return supervise({
     service: 'capture',
     argv: childArguments,
     firstArgv: takeOver ? ['--take-over'] : [],
+    patient,
     isDone: async () => !task.types.has('incremental') || watch.isCutOver(),
     onLine: (line) => display.line(childLine(line)),
     onEvent: (text) => display.line(text),
@@ -76,10 +80,12 @@ function runCapture({ childArguments, takeOver, display, task }: MigrationOption
 }
 
 /** When the sink has ended for good, capture has nothing to do any more. */
-async function runSink({ childArguments, display, task }: MigrationOptions, watch: Watch, signal: AbortSignal) {
+async function runSink(options: MigrationOptions, watch: Watch, signal: AbortSignal) {
+  const { childArguments, patient, display, task } = options;
   await supervise({
     service: 'sink-postgres',
     argv: childArguments,
+    patient,
     isDone: async () => !task.types.has('incremental') || (await watch.isFinishing()),
     onLine: (line) => display.line(childLine(line)),
     onEvent: (text) => display.line(text),

@@ -11,6 +11,8 @@ export interface SuperviseOptions {
   readonly argv: readonly string[];
   /** For the first process only: switches such as --take-over. */
   readonly firstArgv?: readonly string[];
+  /** A server that is away is waited for from the first start on; else it ends a service that never came to run. */
+  readonly patient: boolean;
   /** Whether exit code 0, unasked, is the end of its work; else somebody ended it and it is started again. */
   readonly isDone: () => Promise<boolean>;
   /** A line of its log, and what happens to its process. */
@@ -50,7 +52,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
     // What kills it from outside says nothing of the service, nor does a server that is away: started again for ever.
     if (end.kind === 'exit') bad = good ? 0 : bad + 1;
     if (good) wait = FIRST_WAIT_MS;
-    if (end.kind === 'failed' && isFinal(end.message, first)) throw failure(end.message);
+    if (end.kind === 'failed' && isFinal(end.message, first && !options.patient)) throw failure(end.message);
     if (bad >= MOST_BAD_RUNS) throw hopeless(service, describe(end));
     onEvent(`${service} ${describe(end)}; it is started again in ${wait / 1000} s`);
     await delay(wait, undefined, { signal }).catch(() => undefined);
@@ -93,10 +95,9 @@ function drainChild(child: ChildProcess): void {
   child.once('exit', () => clearTimeout(timer));
 }
 
-/** An error that may pass ends the supervision only when the service never came to run. */
-function isFinal({ code }: FailedMessage, first: boolean): boolean {
+function isFinal({ code }: FailedMessage, evenIfItMayPass: boolean): boolean {
   const entry = errorCatalogue[code as ErrorCode] as (typeof errorCatalogue)[ErrorCode] | undefined;
-  return first || entry?.retry !== 'retry';
+  return evenIfItMayPass || entry?.retry !== 'retry';
 }
 
 /** What a service reported, as an error of ours. */
