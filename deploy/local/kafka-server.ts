@@ -128,9 +128,12 @@ function clusterId(dataDir: string): string {
   return readFileSync(path, 'utf8');
 }
 
+/** Brokers that live for minutes beside all else on few cores: compiling and collecting cost more than they gain. */
+const frugal = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
+
 function start(broker: Broker, dataDir: string): Promise<LocalProcess> {
   const logging = `-Dlog4j2.configurationFile=${join(checkoutDir, 'deploy', 'local', 'kafka', 'log4j2.properties')}`;
-  const jvm = ['-Xms512m', '-Xmx1g', '-XX:+ExitOnOutOfMemoryError', logging, '-cp', `${libs()}/*`];
+  const jvm = [...frugal, '-Xms512m', '-Xmx1g', '-XX:+ExitOnOutOfMemoryError', logging, '-cp', `${libs()}/*`];
   const args = [...jvm, 'kafka.Kafka', propertiesOf(broker, dataDir)];
   return launchJava({ args, cwd: dataDir, log: logOf(broker, dataDir) });
 }
