@@ -3,6 +3,10 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 import { builtDir, digestFile, isBuilt, root, sourcesDigest } from './built.js';
 
+/** What CommonJS packages load is found from the file that they ended in. */
+const requireForCommonJs = `import { createRequire as requireFrom } from 'node:module';
+const require = requireFrom(import.meta.url);`;
+
 if (!isBuilt()) {
   const digest = sourcesDigest();
   rmSync(builtDir, { recursive: true, force: true });
@@ -14,7 +18,11 @@ if (!isBuilt()) {
     chunkNames: 'chunks/[name]-[hash]',
     bundle: true,
     splitting: true,
-    packages: 'external',
+    // Patched when it is loaded (shared/kafka/kafkajs.ts); native, or an optional one that is not there.
+    external: ['kafkajs', '@node-rs/crc32', 'pg-native', 'tsx', 'esbuild'],
+    // Nothing here uses it; pg would load all of fetch to see by it whether this is Cloudflare.
+    define: { Response: 'undefined' },
+    banner: { js: requireForCommonJs },
     platform: 'node',
     target: 'node20',
     format: 'esm',

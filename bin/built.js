@@ -18,7 +18,8 @@ export function isBuilt() {
 /** Of all that the built files come from. */
 export function sourcesDigest() {
   const hash = createHash('sha256');
-  for (const path of ['tsconfig.base.json', 'bin/build.js']) hash.update(readFileSync(join(root, path)));
+  for (const path of ['tsconfig.base.json', 'package-lock.json', 'bin/build.js'])
+    hash.update(readFileSync(join(root, path)));
   for (const path of folders.flatMap(sourcesIn).sort())
     hash.update(`\n${path}\n`).update(readFileSync(join(root, path)));
   return hash.digest('hex');

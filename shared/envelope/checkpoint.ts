@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ManifestState } from './fold.ts';
 import { epochRecord, int64, lsn, schemaRecord, snapshotIdentity, stoppedRecord, tableName } from './manifest.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SluiceError } from '../errors.ts';
 import { formatLsn, type Lsn, parseLsn } from '../postgres/lsn.ts';
 import { decodeFrequent, encodeFrequent } from './frequent-records.ts';

@@ -37,18 +37,13 @@ const CONFLICT = 409;
 /** Repeats what did not get an answer for 10 s: all calls may be repeated. */
 export function openRegistry(settings: RegistrySettings): RegistryClient {
   const call = (request: Call) => patientCall(settings, request);
-  let subjects: Promise<ReadonlySet<string>> | undefined;
   return {
     async register(subject, schema) {
       const name = encodeURIComponent(subject);
       const what = `registering a schema for ${subject}`;
       const post = () => call({ method: 'POST', path: `/subjects/${name}/versions`, body: { schema } });
-      subjects ??= readSubjects(call);
-      const isKnown = (await subjects).has(subject);
       const first = await post();
-      // A subject that was there has had its compatibility settled, unless it was cut off before: then it refuses.
-      const isOurs = (!isKnown || first.status === CONFLICT) && (await leaveCompatibility(call, name));
-      const answer = first.status === CONFLICT && isOurs ? await post() : first;
+      const answer = first.status === CONFLICT && (await leaveCompatibility(call, name)) ? await post() : first;
       const { id } = accepted(settings, answer, what) as { id?: unknown };
       if (typeof id !== 'number') throw refused(settings, answer, what);
       return id;
@@ -62,20 +57,10 @@ export function openRegistry(settings: RegistrySettings): RegistryClient {
   };
 }
 
-/** Empty where the registry does not say: then each is asked for. */
-async function readSubjects(call: (request: Call) => Promise<Answer>): Promise<ReadonlySet<string>> {
-  const { status, body } = await call({ method: 'GET', path: '/subjects' });
-  try {
-    const names: unknown = status === OK ? JSON.parse(body) : [];
-    return new Set(Array.isArray(names) ? names : []);
-  } catch {
-    return new Set();
-  }
-}
-
 /**
- * A subject of ours gets compatibility NONE, unless somebody set another one: every form that a table ever had is
- * readable by itself. Some registries take the setting only once the subject exists. Whether it was set here.
+ * A subject of ours whose table changes gets compatibility NONE, unless somebody set another one: every form that a
+ * table ever had is readable by itself. Not before it is needed: most tables never change, and one may have thousands.
+ * Whether it was set here.
  */
 async function leaveCompatibility(call: (request: Call) => Promise<Answer>, subject: string): Promise<boolean> {
   const found = await call({ method: 'GET', path: `/config/${subject}` });

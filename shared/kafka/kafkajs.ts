@@ -14,13 +14,20 @@ export interface ConnectionPool {
   send(exchange: Exchange<unknown>): Promise<unknown>;
 }
 
+export interface EncodedBody {
+  readonly buf: Buffer;
+  readonly buffer: Buffer;
+  /** What follows `buffer`, written to the socket from where it lies; it is not changed before the answer. */
+  readonly rest?: readonly Buffer[];
+}
+
 /** A request with its answer: `encode` gives the body, `decode` takes the payload without correlation id. */
 export interface Exchange<T> {
   readonly request: {
     readonly apiKey: number;
     readonly apiVersion: number;
     readonly apiName: string;
-    readonly encode: () => Promise<{ buf: Buffer; buffer: Buffer }>;
+    readonly encode: () => Promise<EncodedBody>;
   };
   readonly response: {
     readonly decode: (payload: Buffer) => Promise<T & { clientSideThrottleTime?: number }>;
@@ -41,19 +48,25 @@ interface OutgoingRequest {
  * zeros and that are up to twice as large: for requests of many megabytes more work than all else.
  */
 async function wholeRequest({ correlationId, clientId, request }: OutgoingRequest): Promise<{ buffer: Buffer }> {
-  const { buffer: payload } = await request.encode();
+  const { buffer: payload, rest = [] } = await request.encode();
   const client = Buffer.from(clientId);
   const header = REQUEST_HEADER + client.length;
   const buffer = Buffer.allocUnsafe(header + payload.length);
-  buffer.writeInt32BE(buffer.length - 4, 0);
+  const length = rest.reduce((sum, part) => sum + part.length, buffer.length);
+  buffer.writeInt32BE(length - 4, 0);
   buffer.writeInt16BE(request.apiKey, 4);
   buffer.writeInt16BE(request.apiVersion, 6);
   buffer.writeInt32BE(correlationId, 8);
   buffer.writeInt16BE(client.length, 12);
   buffer.set(client, REQUEST_HEADER);
   buffer.set(payload, header);
-  return { buffer };
+  return { buffer: rest.length > 0 ? Object.assign(buffer, { [REST]: rest }) : buffer };
 }
+
+/** At the first bytes of a request, which are all that kafkajs knows of it. */
+const REST = Symbol.for('sluice.kafka.rest');
+
+type FirstBytes = Uint8Array & { readonly [REST]?: readonly Buffer[] };
 
 /** Length, API key and version, correlation id, length of the client id. */
 const REQUEST_HEADER = 14;
@@ -138,10 +151,25 @@ type SocketFactory = (options: object) => Socket;
 
 const standardSocketFactory = load('kafkajs/src/network/socketFactory') as () => SocketFactory;
 
-/** Small requests go out at once: kafkajs leaves Nagle's algorithm on, which makes one wait for the answer to another. */
+/**
+ * Small requests go out at once: kafkajs leaves Nagle's algorithm on, which makes one wait for the answer to another.
+ * With the first bytes of a request goes its rest.
+ */
 export function promptSocketFactory(): SocketFactory {
   const open = standardSocketFactory();
-  return (options) => open(options).setNoDelay(true);
+  return (options) => {
+    const socket = open(options).setNoDelay(true);
+    const write = socket.write.bind(socket) as (bytes: Uint8Array | string, ...others: unknown[]) => boolean;
+    socket.write = (bytes: FirstBytes | string, ...others: unknown[]) => {
+      const rest = typeof bytes === 'string' ? undefined : bytes[REST];
+      if (!rest) return write(bytes, ...others);
+      socket.cork();
+      for (const part of [bytes, ...rest]) write(part);
+      socket.uncork();
+      return !socket.writableNeedDrain;
+    };
+    return socket;
+  };
 }
 
 const errorCodes = load('kafkajs/src/protocol/error').errorCodes as readonly { type: string; code: number }[];

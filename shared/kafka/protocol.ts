@@ -13,15 +13,24 @@ const LIST_OFFSETS = { key: 2, version: 2, name: 'ListOffsets' } as const;
 const ALTER_CONFIGS = { key: 44, version: 0, name: 'IncrementalAlterConfigs' } as const;
 const METADATA = { key: 3, version: 5, name: 'Metadata' } as const;
 
+const NOTHING = Buffer.alloc(0);
+
 type Api = { readonly key: number; readonly version: number; readonly name: string };
 
-function exchange<T>(api: Api, body: Buffer, decode: (reader: WireReader) => T, timeout = 0): Exchange<T> {
+/** `body`: one buffer, or several that follow each other. */
+function exchange<T>(
+  api: Api,
+  body: Buffer | readonly Buffer[],
+  decode: (reader: WireReader) => T,
+  timeout = 0,
+): Exchange<T> {
+  const [first = NOTHING, ...rest] = Buffer.isBuffer(body) ? [body] : body;
   return {
     request: {
       apiKey: api.key,
       apiVersion: api.version,
       apiName: api.name,
-      encode: () => Promise.resolve({ buf: body, buffer: body }),
+      encode: () => Promise.resolve({ buf: first, buffer: first, rest }),
     },
     response: {
       decode: (payload) => Promise.resolve(decode(new WireReader(payload)) as T & { clientSideThrottleTime?: number }),
@@ -110,14 +119,21 @@ export interface Produced {
   readonly topics: readonly OfTopic<ProduceAnswer>[];
 }
 
-/** acks=all. `timeout`: milliseconds that the broker waits for its followers. */
+/** A part of a request costs more than the copy of a batch that is smaller. */
+const OWN_PART_BYTES = 32 * 1024;
+
+/** acks=all. `timeout`: milliseconds that the broker waits for its followers. Large batches are not copied. */
 export function produceExchange(topics: readonly OfTopic<ProducedPartition>[], timeout: number): Exchange<Produced> {
-  const size = topics.reduce(
-    (sum, { topic, partitions }) =>
-      partitions.reduce((inner, { batch }) => inner + 8 + batch.length, sum + stringSize(topic) + 4),
-    12,
-  );
-  const writer = new WireWriter(size);
+  const batches = topics.flatMap(({ partitions }) => partitions.map(({ batch }) => batch));
+  const names = topics.reduce((sum, { topic }) => sum + stringSize(topic) + 4, 12);
+  const copied = batches.reduce((sum, { length }) => sum + 8 + (length < OWN_PART_BYTES ? length : 0), names);
+  const writer = new WireWriter(copied);
+  const parts: Buffer[] = [];
+  let from = 0;
+  const endPart = () => {
+    parts.push(writer.buffer.subarray(from, writer.at));
+    from = writer.at;
+  };
   writer.int16(-1);
   writer.int16(-1);
   writer.int32(timeout);
@@ -128,10 +144,16 @@ export function produceExchange(topics: readonly OfTopic<ProducedPartition>[], t
     for (const { partition, batch } of partitions) {
       writer.int32(partition);
       writer.int32(batch.length);
-      writer.bytes(batch);
+      if (batch.length < OWN_PART_BYTES) writer.bytes(batch);
+      else {
+        endPart();
+        parts.push(batch);
+      }
     }
   }
-  return exchange(PRODUCE, writer.buffer, decodeProduced, timeout + answerTime(size));
+  endPart();
+  const size = parts.reduce((sum, { length }) => sum + length, 0);
+  return exchange(PRODUCE, parts, decodeProduced, timeout + answerTime(size));
 }
 
 const ANSWER_MARGIN = 10_000;

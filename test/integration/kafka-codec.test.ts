@@ -61,13 +61,17 @@ test('a table may change in any way between two starts', async () => {
   const reader = openCodec({ url: registry });
   expect((await reader.decode(before)).event).toEqual(event);
   expect((await reader.decode(after)).event).toEqual(changed);
+  expect(await (await fetch(configOf(name))).json()).toMatchObject({ compatibilityLevel: 'NONE' });
 });
+
+function configOf(topic: string): string {
+  return `${registry}/config/${encodeURIComponent(`${topic}-value`)}`;
+}
 
 test('a compatibility that somebody set stays, and its refusal is said', async () => {
   const name = topic();
   await openCodec({ url: registry }, origin).encoder(small, name);
-  const config = `${registry}/config/${encodeURIComponent(`${name}-value`)}`;
-  expect(await (await fetch(config)).json()).toMatchObject({ compatibilityLevel: 'NONE' });
+  const config = configOf(name);
   const headers = { 'content-type': 'application/json' };
   await fetch(config, { method: 'PUT', headers, body: JSON.stringify({ compatibility: 'FULL' }) });
   const incompatible = tableOf(['id', 'boolean', 16], ['größe', 'boolean', 16]);

@@ -19,6 +19,7 @@ async function checkout(): Promise<Built & Disposable & { readonly root: string 
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }');
   for (const path of [
     'tsconfig.base.json',
+    'package-lock.json',
     'bin/build.js',
     'shared/tsconfig.json',
     'shared/a.ts',

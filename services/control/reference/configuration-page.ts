@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { describeTaskOptions } from '../../../shared/task/arguments.ts';
 import { taskDefinition } from '../../../shared/task/definition.ts';
 
