@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
+import { AnswerCutter } from './answer-cutter.ts';
 
 /**
  * The parts of kafkajs 2.2.4 that Sluice uses, most of them inside the package: connections with TLS and SASL,
@@ -147,18 +148,25 @@ export const ConnectionPoolClass = load('kafkajs/src/network/connectionPool') as
   reauthenticationThreshold: number;
 }) => ConnectionPool;
 
-type SocketFactory = (options: object) => Socket;
+interface SocketOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly ssl: object | null;
+  readonly onConnect: () => void;
+}
+
+type SocketFactory = (options: SocketOptions) => Socket;
 
 const standardSocketFactory = load('kafkajs/src/network/socketFactory') as () => SocketFactory;
 
 /**
  * Small requests go out at once: kafkajs leaves Nagle's algorithm on, which makes one wait for the answer to another.
- * With the first bytes of a request goes its rest.
+ * With the first bytes of a request goes its rest. Answers come whole.
  */
 export function promptSocketFactory(): SocketFactory {
   const open = standardSocketFactory();
   return (options) => {
-    const socket = open(options).setNoDelay(true);
+    const socket = options.ssl ? open(options) : plainSocket(options);
     const write = socket.write.bind(socket) as (bytes: Uint8Array | string, ...others: unknown[]) => boolean;
     socket.write = (bytes: FirstBytes | string, ...others: unknown[]) => {
       const rest = typeof bytes === 'string' ? undefined : bytes[REST];
@@ -168,9 +176,39 @@ export function promptSocketFactory(): SocketFactory {
       socket.uncork();
       return !socket.writableNeedDrain;
     };
-    return socket;
+    return socket.setNoDelay(true);
   };
 }
+
+const KEEP_ALIVE_MILLISECONDS = 60_000;
+const READ_BYTES = 256 * 1024;
+
+/** Reads into one buffer all its life: a stream's own reads leave a buffer of 64 kB each to the garbage collector. */
+function plainSocket({ host, port, onConnect }: SocketOptions): Socket {
+  const answers = new AnswerCutter((bytes) => socket.emit('data', bytes));
+  const take = (length: number, buffer: Uint8Array) => {
+    answers.take(buffer.subarray(0, length));
+    return true;
+  };
+  const onread = { buffer: Buffer.allocUnsafeSlow(READ_BYTES), callback: take };
+  const socket: Socket = connect({ host, port, onread }, onConnect);
+  return socket.setKeepAlive(true, KEEP_ALIVE_MILLISECONDS);
+}
+
+interface Connection {
+  chunks: Buffer[];
+  readonly bytesBuffered: number;
+  processData(data: Buffer): void;
+}
+
+const { prototype: connectionPrototype } = load('kafkajs/src/network/connection') as { prototype: Connection };
+const processData = connectionPrototype.processData;
+
+/** kafkajs keeps the empty rest of the answer before, and would copy the next one to join the two. */
+connectionPrototype.processData = function process(this: Connection, data: Buffer): void {
+  if (this.bytesBuffered === 0) this.chunks = [];
+  processData.call(this, data);
+};
 
 const errorCodes = load('kafkajs/src/protocol/error').errorCodes as readonly { type: string; code: number }[];
 

@@ -128,6 +128,9 @@ export const tuningDefinition = z.strictObject({
 export const TASK_NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 export const SINK_NAME = TASK_NAME;
 
+const connections = z.number().int().min(1).max(64).optional();
+const byCores = 'default: one for each core here, from 2 to 4';
+
 export const taskDefinition = z.strictObject({
   name: z
     .string()
@@ -203,8 +206,8 @@ export const taskDefinition = z.strictObject({
   kafka: kafka.optional().describe('default: the local stack'),
   parallelism: z
     .strictObject({
-      snapshot: z.number().int().min(1).max(64).default(4).describe('connections that read the source'),
-      load: z.number().int().min(1).max(64).default(4).describe('connections that load the destination'),
+      snapshot: connections.describe(`connections that read the source; ${byCores}`),
+      load: connections.describe(`connections that load the destination; ${byCores}`),
     })
     .optional(),
   tuning: tuningDefinition.optional(),

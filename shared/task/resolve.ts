@@ -1,4 +1,4 @@
-import { userInfo } from 'node:os';
+import { availableParallelism, userInfo } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { addressesOf, type PostgresEndpoint } from '../postgres/connection.ts';
 import type { TlsSettings } from '../postgres/tls.ts';
@@ -50,10 +50,15 @@ export async function resolveTask(definition: unknown, env: Environment): Promis
     selection: { schemas: nameFilter(checked.schemas), tables: nameFilter(checked.tables) },
     schema: checked.schema ?? noSchemaOptions(),
     kafka,
-    snapshotParallelism: checked.parallelism?.snapshot ?? 4,
-    loadParallelism: checked.parallelism?.load ?? 4,
+    snapshotParallelism: checked.parallelism?.snapshot ?? defaultParallelism(),
+    loadParallelism: checked.parallelism?.load ?? defaultParallelism(),
     tuning,
   });
+}
+
+/** More sessions than cores move no more rows, and take the cores from whoever streams beside them. */
+export function defaultParallelism(): number {
+  return Math.min(4, Math.max(2, availableParallelism()));
 }
 
 /** @throws SluiceError CONFIG_INVALID */

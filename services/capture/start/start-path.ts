@@ -13,7 +13,6 @@ import type { Fetcher, Producer, TopicAdmin } from '../../../shared/kafka/interf
 import { manifestTopic, schemaTopic, snapshotTopic } from '../../../shared/kafka/topic-names.ts';
 import { quoteIdentifier, tableKey } from '../../../shared/postgres/identifiers.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
-import { severalAtOnce } from '../../../shared/several-at-once.ts';
 import { publicationName, slotName, type Task } from '../../../shared/task/task.ts';
 import { needsTruncateLog, tablesWithoutTrigger } from '../../../shared/task/truncate-log.ts';
 import { type ManifestWriter, manifestWriter } from '../publish/manifest-writer.ts';
@@ -97,7 +96,7 @@ export async function startPath(
   const codec = kafka.openCodec({ incarnation, epoch, timeline: facts.timeline });
   // Events need schemas and topics: a task without a stream has neither.
   const streamed = task.types.has('incremental') ? tables : [];
-  await Promise.all([registerSchemas(codec, streamed), readyTopics(task, state, { kafka, streamed })]);
+  await Promise.all([registerFirst(codec, streamed), readyTopics(task, state, { kafka, streamed })]);
   await checkPartitionEnds(state, { fetcher: kafka.fetcher, codec, signal });
 
   const identities = union(state.epoch?.replicaIdentities ?? [], changes);
@@ -137,11 +136,9 @@ async function readyTopics(task: Task, state: ManifestState, { kafka, streamed }
   await kafka.admin.ensureTopics(topicsOf(task, streamed).map((spec) => ({ ...spec, orMore: state.epoch !== null })));
 }
 
-/** Requests to the registry at once. */
-const REGISTRATIONS = 8;
-
-async function registerSchemas(codec: EventCodec, tables: readonly TaskTable[]): Promise<void> {
-  await severalAtOnce(tables, REGISTRATIONS, ({ shape, topic }) => codec.encoder(shape, topic));
+/** Shows that the registry takes schemas of ours; the stream registers the others, while rows are read. */
+async function registerFirst(codec: EventCodec, [first]: readonly TaskTable[]): Promise<void> {
+  if (first) await codec.encoder(first.shape, first.topic);
 }
 
 async function knownManifest(task: Task, kafka: StartKafka, signal: AbortSignal): Promise<ManifestState> {

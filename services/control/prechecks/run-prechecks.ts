@@ -33,14 +33,14 @@ export async function runPrechecks({ task, childArguments }: PrecheckOptions): P
     if ('failed' in opened) findings.push(opened.failed);
     return 'failed' in opened ? null : opened.value;
   };
-  const [source, destination] = await Promise.all([
+  const [source, destination, kafka, described] = await Promise.all([
     reach('source is reachable', () => open(task.source.endpoint, 'source')),
     reach('destination is reachable', () => open(task.destination, 'destination')),
+    reach('Kafka is reachable', () => reachKafka(task)),
+    describeFor(task, childArguments),
   ]);
-  const kafka = await reach('Kafka is reachable', () => reachKafka(task));
   try {
     if (!source || !destination || !kafka) return { findings, ran: ['connections'] };
-    const described = await describeFor(task, childArguments);
     if ('failed' in described) return { findings: [...findings, described.failed], ran: ['connections'] };
     const objects = described.value;
     const context = { task, source, destination, kafka, objects, ...(await readSourceTables(source, task)) };

@@ -1,3 +1,4 @@
+import { defaultParallelism } from '../../../shared/task/resolve.ts';
 import { Cleanup } from '../../support/cleanup.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { type Bench, interleaved, type Outcome, Samples, type Workload } from '../bench.ts';
@@ -15,8 +16,6 @@ import { isStreaming } from '../sides/streaming.ts';
 
 const ACCOUNTS = 2_000_000;
 const MIXED = 300_000;
-/** What `sluice migrate` has when nothing is said. */
-const PARALLEL = 4;
 const EXIT_MS = 300_000;
 
 export const snapshot: Workload = { name: 'snapshot', title: 'Snapshot', run };
@@ -67,7 +66,12 @@ async function copy({ bench, source, rows, name }: Round) {
   await using cleanup = new Cleanup();
   const destination = await bench.servers.destinationDatabase(`${name}_copy`, cleanup);
   await destination.query(snapshotTables);
-  await using pipe = await CopyPipe.open({ source, destination, tables: ['accounts', 'mixed'], parallel: PARALLEL });
+  await using pipe = await CopyPipe.open({
+    source,
+    destination,
+    tables: ['accounts', 'mixed'],
+    parallel: defaultParallelism(),
+  });
   await bench.servers.checkpoint();
   await using meter = await Meter.start({ servers: bench.servers });
   meter.follow('pipe', pipe.pid);
