@@ -1,6 +1,7 @@
 import { SluiceError } from '../errors.ts';
 import { codeFailure } from './failure.ts';
 import type { FloorLookup, TopicPartition, Written } from './interfaces.ts';
+import { partitionName } from './partition-name.ts';
 import type { OfTopic, ProduceAnswer } from './protocol.ts';
 
 /** What was sent to one topic-partition in one request. */
@@ -53,10 +54,6 @@ function checkAnswer(batch: SentBatch, answer: ProduceAnswer | undefined, floors
     throw doubtful(`${name} answered offset ${answer.baseOffset}, below ${floor}, where its listed records end`);
   }
   return { ...batch, offset: answer.baseOffset };
-}
-
-function partitionName({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }
 
 function doubtful(detail: string): SluiceError {

@@ -1,4 +1,5 @@
 import type { FetchRange, TopicPartition } from './interfaces.ts';
+import { partitionName } from './partition-name.ts';
 import { type RangeRecords, recordsGone } from './range-records.ts';
 import { batchAt } from './record-batch.ts';
 
@@ -88,7 +89,7 @@ export class PartitionCursor implements TopicPartition {
 export function cursorsOf<R extends RangeRecords>(ranges: readonly FetchRange[], empty: () => R) {
   const cursors = new Map<string, PartitionCursor>();
   const results = ranges.map((range) => {
-    const key = `${range.topic}/${range.partition}`;
+    const key = partitionName(range);
     const cursor = cursors.get(key) ?? new PartitionCursor(range);
     cursors.set(key, cursor);
     const records = empty();

@@ -1,19 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 import { cursorsOf, type PartitionCursor } from './cursor.ts';
-import { codeFailure, isLeaderCode, KafkaCode, kafkaFailure } from './failure.ts';
 import type { FetchedRecord, Fetcher, FetchRange, TopicPartition, Watermarks } from './interfaces.ts';
+import { LeaderQuestions, RETRY_MILLISECONDS } from './leader-questions.ts';
+import { partitionName, placeOf } from './partition-name.ts';
 import { Patience } from './patience.ts';
-import {
-  byTopic,
-  EARLIEST,
-  type FetchAnswer,
-  type FetchLimits,
-  fetchExchange,
-  LATEST,
-  listOffsetsExchange,
-} from './protocol.ts';
+import type { FetchAnswer } from './protocol.ts';
 import { type RangeRecords, RecordList, recordsGone } from './range-records.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { batchAt, decodeBatch } from './record-batch.ts';
@@ -29,29 +21,21 @@ const MOST_BYTES = ANSWER_BYTES;
 /** Where an answer did not come, or brought nothing: a large record needs time, which is given by what is asked for. */
 const MOST_STARVED_BYTES = 16 * 1024 * 1024;
 const WAIT_MILLISECONDS = 500;
-const PAUSE_MILLISECONDS = 100;
-/** Brokers and leaders come back within it, or it is an error. */
-const RETRY_MILLISECONDS = 60_000;
-/** A topic that a broker does not know yet, or an end of log that it does not know yet. */
-const UNKNOWN_MILLISECONDS = 10_000;
 const TYPICAL_RECORD_BYTES = 512;
 /** Records are not all of one size; what comes beyond those wanted is kept for the next call. */
 const MARGIN = 1.1;
 
-interface Asked extends TopicPartition {
-  readonly offset: bigint;
-  readonly maxBytes: number;
-}
-
 /** One call at a time: a Fetcher is one reader with connections of its own. */
 export class DirectFetcher implements Fetcher {
   readonly #cluster: Cluster;
+  readonly #questions: LeaderQuestions;
   readonly #ahead = new ReadAhead(READ_AHEAD_BYTES);
   /** Bytes of a record of each topic, a moving average. */
   readonly #recordBytes = new Map<string, number>();
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
+    this.#questions = new LeaderQuestions(cluster);
   }
 
   async ranges(ranges: readonly FetchRange[], signal: AbortSignal): Promise<FetchedRecord[][]> {
@@ -82,20 +66,15 @@ export class DirectFetcher implements Fetcher {
     const patience = new Patience();
     const limits = { maxWaitMs: from.maxWaitMs, maxBytes: from.maxBytes };
     for (;;) {
-      const [answer] = await abortable(this.#ask([from], limits, patience), signal);
-      if (answer && (await abortable(this.#isGood(answer.asked, answer.answer, patience), signal))) {
+      const [answer] = await abortable(this.#questions.ask([from], limits, patience), signal);
+      if (answer && (await abortable(this.#questions.isGood(answer.asked, answer.answer, patience), signal))) {
         return decodeTail(answer.answer.records, from);
       }
     }
   }
 
   async watermarks(partition: TopicPartition): Promise<Watermarks> {
-    const patience = new Patience();
-    for (;;) {
-      const low = await this.#listOffset(partition, EARLIEST, patience);
-      const high = await this.#listOffset(partition, LATEST, patience);
-      if (low !== null && high !== null) return { low, high };
-    }
+    return await this.#questions.watermarks(partition);
   }
 
   async close(): Promise<void> {
@@ -112,11 +91,12 @@ export class DirectFetcher implements Fetcher {
     const bytes = asked.reduce((sum, { maxBytes }) => sum + maxBytes, 0);
     const most = pending.some(({ starved }) => starved > 0) ? MOST_STARVED_BYTES : ANSWER_BYTES;
     const limits = { maxWaitMs: WAIT_MILLISECONDS, maxBytes: Math.min(bytes, most) };
-    const answers = await this.#ask(asked, limits, patience);
+    const answers = await this.#questions.ask(asked, limits, patience);
     // A record larger than what was asked for comes whole, and may need more time than was given for that.
     if (answers.length === 0) for (const cursor of pending) cursor.starved += 1;
     for (const { asked, answer } of answers) {
-      if (await this.#isGood(asked, answer, patience)) this.#take(asked.cursor, answer, patience);
+      this.#learn(asked.topic, answer.records);
+      if (await this.#questions.isGood(asked, answer, patience)) this.#take(asked.cursor, answer, patience);
     }
   }
 
@@ -127,11 +107,11 @@ export class DirectFetcher implements Fetcher {
     const taken = Number(cursor.done ? 0n : cursor.wanted - wanted);
     if (cursor.done || taken > 0) {
       cursor.starved = 0;
-      patience.progress(nameOf(cursor));
+      patience.progress(partitionName(cursor));
       return;
     }
     if (answer.highWatermark > wanted) cursor.starved += 1;
-    patience.trouble(nameOf(cursor), RETRY_MILLISECONDS, notDelivered(cursor, wanted, answer.highWatermark));
+    patience.trouble(partitionName(cursor), RETRY_MILLISECONDS, notDelivered(cursor, wanted, answer.highWatermark));
   }
 
   #bytesToAsk(cursor: PartitionCursor, least: number): number {
@@ -140,136 +120,12 @@ export class DirectFetcher implements Fetcher {
     return Math.min(Math.ceil(asked) * 4 ** Math.min(cursor.starved, 8), MOST_STARVED_BYTES);
   }
 
-  /** One request to each leader; what cannot be asked now is left out, and asked again by the caller. */
-  async #ask<T extends Asked>(asked: readonly T[], limits: FetchLimits, patience: Patience) {
-    if (!(await this.#knowLeaders(asked, patience))) return [];
-    const leaders = new Set(asked.map((each) => this.#cluster.leader(each)));
-    const answers = await Promise.all(
-      [...leaders].map((leader) => {
-        const ofLeader = asked.filter((each) => this.#cluster.leader(each) === leader);
-        return leader < 0 ? [] : this.#askLeader(leader, ofLeader, { limits, patience });
-      }),
-    );
-    return answers.flat();
-  }
-
-  async #askLeader<T extends Asked>(leader: number, asked: readonly T[], { limits, patience }: AskOptions) {
-    const request = byTopic(
-      asked,
-      ({ topic }) => topic,
-      (each) => each,
-    );
-    try {
-      const { code, topics } = await this.#cluster.exchange(leader, fetchExchange(request, limits));
-      if (code !== 0) throw codeFailure(code, 'fetching', 'KAFKA_FETCH_FAILED');
-      patience.progress(brokerName(leader));
-      const byName = new Map(asked.map((each) => [nameOf(each), each]));
-      return topics.flatMap(({ topic, partitions }) =>
-        partitions.flatMap((answer) => {
-          this.#learn(topic, answer.records);
-          const found = byName.get(nameOf({ topic, partition: answer.partition }));
-          return found ? [{ asked: found, answer }] : [];
-        }),
-      );
-    } catch (error) {
-      const failure = kafkaFailure(error, 'fetching', 'KAFKA_FETCH_FAILED');
-      if (failure.retry === 'stop') throw failure;
-      patience.trouble(brokerName(leader), RETRY_MILLISECONDS, failure);
-      await this.#refresh(asked, patience);
-      return [];
-    }
-  }
-
   #learn(topic: string, records: Buffer): void {
     const first = batchAt(records, 0);
     if (!first) return;
     const size = first.end / Number(first.lastOffset - first.baseOffset + 1n);
     this.#recordBytes.set(topic, (this.#recordBytes.get(topic) ?? size) * 0.7 + size * 0.3);
   }
-
-  /** Whether the answer holds the log; else refreshes or throws what is wrong with the partition. */
-  async #isGood(asked: Asked, answer: FetchAnswer | { code: number }, patience: Patience): Promise<boolean> {
-    const { code } = answer;
-    const { topic, partition, offset } = asked;
-    const name = nameOf(asked);
-    if (code === 0) {
-      patience.progress(`${name} unknown`);
-      return true;
-    }
-    const failure = codeFailure(code, `reading ${name} at offset ${offset}`, 'KAFKA_FETCH_FAILED', {
-      topic,
-      partition,
-      offset,
-    });
-    if (code === KafkaCode.OFFSET_OUT_OF_RANGE) {
-      const { low, high } = await this.watermarks(asked);
-      const gone = recordsGone(asked, offset, offset < low ? low : high);
-      if (offset < low) throw gone;
-      patience.trouble(`${name} unknown`, UNKNOWN_MILLISECONDS, gone);
-    } else if (code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) {
-      patience.trouble(`${name} unknown`, UNKNOWN_MILLISECONDS, failure);
-    } else if (isLeaderCode(code)) {
-      patience.trouble(name, RETRY_MILLISECONDS, failure);
-    } else {
-      throw failure;
-    }
-    await this.#refresh([asked], patience);
-    return false;
-  }
-
-  async #knowLeaders(asked: readonly TopicPartition[], patience: Patience): Promise<boolean> {
-    const unknown = asked.filter((each) => this.#cluster.leader(each) < 0);
-    if (unknown.length === 0) return true;
-    await this.#refresh(unknown, patience, 0);
-    const still = unknown.find((each) => this.#cluster.leader(each) < 0);
-    if (!still) return true;
-    const code = this.#cluster.topic(still.topic)?.code ?? 0;
-    const missing = code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION;
-    const failure =
-      code === 0 || isLeaderCode(code)
-        ? new SluiceError('KAFKA_FETCH_FAILED', `nobody leads ${nameOf(still)}`, { context: placeOf(still) })
-        : codeFailure(code, nameOf(still), 'KAFKA_FETCH_FAILED', placeOf(still));
-    if (failure.retry === 'stop' && !missing) throw failure;
-    patience.trouble(`${nameOf(still)} leader`, missing ? UNKNOWN_MILLISECONDS : RETRY_MILLISECONDS, failure);
-    await sleep(PAUSE_MILLISECONDS);
-    return false;
-  }
-
-  async #refresh(partitions: readonly TopicPartition[], patience: Patience, pause = PAUSE_MILLISECONDS): Promise<void> {
-    await sleep(pause);
-    try {
-      await this.#cluster.refresh([...new Set(partitions.map(({ topic }) => topic))]);
-      patience.progress('cluster');
-    } catch (error) {
-      const failure = kafkaFailure(error, 'asking for metadata', 'KAFKA_UNREACHABLE');
-      if (failure.retry === 'stop' || this.#cluster.closed) throw failure;
-      patience.trouble('cluster', RETRY_MILLISECONDS, failure);
-    }
-  }
-
-  /** null: ask again. */
-  async #listOffset(partition: TopicPartition, time: bigint, patience: Patience): Promise<bigint | null> {
-    if (!(await this.#knowLeaders([partition], patience))) return null;
-    const request = listOffsetsExchange([{ topic: partition.topic, partitions: [partition.partition] }], time);
-    const leader = this.#cluster.leader(partition);
-    try {
-      const { topics } = await this.#cluster.exchange(leader, request);
-      const answer = topics[0]?.partitions[0];
-      if (!answer) throw new SluiceError('KAFKA_FETCH_FAILED', `no offsets of ${nameOf(partition)} in the answer`);
-      return (await this.#isGood({ ...partition, offset: 0n, maxBytes: 0 }, answer, patience)) ? answer.offset : null;
-    } catch (error) {
-      const failure = kafkaFailure(error, `offsets of ${nameOf(partition)}`, 'KAFKA_FETCH_FAILED');
-      if (failure.retry === 'stop') throw failure;
-      patience.trouble(brokerName(leader), RETRY_MILLISECONDS, failure);
-      await this.#refresh([partition], patience);
-      return null;
-    }
-  }
-}
-
-interface AskOptions {
-  readonly limits: FetchLimits;
-  readonly patience: Patience;
 }
 
 /**
@@ -300,21 +156,9 @@ function notDelivered(partition: TopicPartition, offset: bigint, highWatermark: 
   const lost = highWatermark <= offset;
   return new SluiceError(
     lost ? 'KAFKA_RECORDS_GONE' : 'KAFKA_FETCH_FAILED',
-    `${nameOf(partition)} does not deliver offset ${offset}; its high watermark is ${highWatermark}`,
+    `${partitionName(partition)} does not deliver offset ${offset}; its high watermark is ${highWatermark}`,
     { context: { ...placeOf(partition), offset, highWatermark } },
   );
-}
-
-function placeOf({ topic, partition }: TopicPartition) {
-  return { topic, partition };
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
-}
-
-function brokerName(nodeId: number): string {
-  return `broker ${nodeId}`;
 }
 
 /** Rejects at once when the signal fires; what was under way ends by itself, unheard. */

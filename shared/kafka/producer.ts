@@ -13,6 +13,7 @@ import type {
   Written,
 } from './interfaces.ts';
 import { batchRounds, groupBySize, type OutgoingBatch } from './outgoing.ts';
+import { partitionName } from './partition-name.ts';
 import { byTopic, type OfTopic, type ProduceAnswer, produceExchange } from './protocol.ts';
 import { encodeRecordBatch } from './record-batch.ts';
 import { RequestLimit } from './request-limit.ts';
@@ -185,10 +186,6 @@ function joined(before: Written | undefined, next: Written): Written {
     );
   }
   return { ...next, offset: before.offset, count: before.count + next.count, bytes: before.bytes + next.bytes };
-}
-
-function partitionName({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => number): Map<number, T[]> {

@@ -1,4 +1,5 @@
 import type { PartitionCursor } from './cursor.ts';
+import { partitionName } from './partition-name.ts';
 import { batchAt } from './record-batch.ts';
 
 /**
@@ -16,7 +17,7 @@ export class ReadAhead {
 
   /** Gives the cursor what is kept for it. */
   serve(cursor: PartitionCursor): void {
-    const key = keyOf(cursor);
+    const key = partitionName(cursor);
     const kept = this.#logs.get(key);
     if (!kept) return;
     const first = batchAt(kept.log, kept.at);
@@ -30,10 +31,10 @@ export class ReadAhead {
 
   /** Keeps a copy of the whole batches from `at` on, so that a small rest does not hold a large answer. */
   keep(cursor: PartitionCursor, log: Buffer, at: number): void {
-    this.#forget(keyOf(cursor));
+    this.#forget(partitionName(cursor));
     if (!batchAt(log, at) || log.length - at > this.#maxBytes) return;
     const rest = Buffer.from(log.subarray(at));
-    this.#logs.set(keyOf(cursor), { log: rest, at: 0 });
+    this.#logs.set(partitionName(cursor), { log: rest, at: 0 });
     this.#bytes += rest.length;
     for (const oldest of this.#logs.keys()) {
       if (this.#bytes <= this.#maxBytes) break;
@@ -45,8 +46,4 @@ export class ReadAhead {
     this.#bytes -= this.#logs.get(key)?.log.length ?? 0;
     this.#logs.delete(key);
   }
-}
-
-function keyOf({ topic, partition }: PartitionCursor): string {
-  return `${topic}/${partition}`;
 }

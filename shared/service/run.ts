@@ -11,6 +11,14 @@ export interface FailedMessage {
 
 /** Set by a parent that watches: without the channel it is gone already, even if it ended before we could listen. */
 export const PARENT_VARIABLE = 'SLUICE_PARENT';
+/** Set by a parent that starts a process before it is known whether there is work: it loads, and waits to be told. */
+export const HELD_VARIABLE = 'SLUICE_HELD';
+
+/** What that parent says then. */
+export interface BeginMessage {
+  readonly kind: 'begin';
+}
+
 const SAME_SIGNAL_MS = 500;
 
 /**
@@ -34,7 +42,8 @@ export async function runService(body: (signal: AbortSignal) => Promise<void>): 
   process.once('disconnect', () => stop.abort(new Error('the parent process ended')));
   if (process.env[PARENT_VARIABLE] !== undefined && !hasParent) process.exit(0);
   try {
-    await body(stop.signal);
+    if (process.env[HELD_VARIABLE] !== undefined) await toldToBegin(stop.signal);
+    if (!stop.signal.aborted) await body(stop.signal);
     process.exit(0);
   } catch (error) {
     const { exit, report, print } = reportError(error);
@@ -42,6 +51,13 @@ export async function runService(body: (signal: AbortSignal) => Promise<void>): 
     else print(process.stderr);
     process.exit(exit);
   }
+}
+
+function toldToBegin(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    process.on('message', ({ kind }: BeginMessage) => kind === 'begin' && resolve());
+  });
 }
 
 function tell(message: FailedMessage): Promise<void> {

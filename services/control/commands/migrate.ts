@@ -4,7 +4,7 @@ import { connect } from '../../../shared/postgres/connection.ts';
 import type { TaskArguments } from '../../../shared/task/arguments.ts';
 import type { Task } from '../../../shared/task/task.ts';
 import { readDestinationState } from '../bookkeeping/destination-state.ts';
-import { type MigrationEnd, readUntil, runMigration } from '../migration/run-migration.ts';
+import { HeldServices, type MigrationEnd, readUntil, runMigration } from '../migration/run-migration.ts';
 import { ManifestView } from '../observe/manifest-view.ts';
 import { bytesText, countText, durationText } from '../observe/units.ts';
 import { note, writeJson, writeLine } from '../output.ts';
@@ -19,13 +19,14 @@ export async function migrate(options: TaskArguments): Promise<number> {
   const { task, childArguments } = await openTask(options, true);
   const json = options.json === true;
   return interruptible(async (signal) => {
+    const takeOver = options.takeOver === true;
+    using held = new HeldServices({ childArguments, takeOver });
     if (options.skipPrecheck !== true && (await isNew(task, signal))) await look({ task, childArguments });
     await refuseWhenCutOver(task);
     if (!json) note(`task ${task.name}: ${describe(task)}`);
-    const takeOver = options.takeOver === true;
     const patient = options.skipPrecheck !== true;
     const display = openDisplay(json);
-    const end = await runMigration({ task, childArguments, takeOver, patient, untilCaughtUp, display, signal });
+    const end = await runMigration({ task, childArguments, takeOver, patient, held, untilCaughtUp, display, signal });
     if (json) writeJson({ event: 'end', task: task.name, how: end.how, peak: end.progress?.peak ?? null });
     else writeLine(endText(task, end));
     return end.how === 'interrupted' && untilCaughtUp ? ExitCode.interrupted : ExitCode.ok;

@@ -5,6 +5,7 @@ import type { Task } from '../../../shared/task/task.ts';
 import { emitFence } from '../fence/emit-fence.ts';
 import { Observer } from '../observe/observer.ts';
 import type { TaskStatus } from '../observe/task-status.ts';
+import { HeldService } from '../processes/service-process.ts';
 import { supervise } from '../processes/supervise.ts';
 import type { Display } from '../progress/display.ts';
 import { type Progress, ProgressMeter } from '../progress/progress.ts';
@@ -16,12 +17,33 @@ export interface MigrationOptions {
   readonly takeOver: boolean;
   /** The servers have answered to prechecks or to the task before: one that is away is waited for from the start on. */
   readonly patient: boolean;
+  readonly held?: HeldServices | undefined;
   /** End when a fence, set once the stream is applied, has passed; else go on until `signal` aborts. */
   readonly untilCaughtUp: boolean;
   readonly display: Display;
   readonly signal: AbortSignal;
   /** Called with each look at the task. */
   readonly onProgress?: (progress: Progress) => void;
+}
+
+/** Both services of a migration, loaded before it is known that it may begin. */
+export class HeldServices {
+  readonly capture: HeldService;
+  readonly sink: HeldService;
+
+  constructor({ childArguments, takeOver }: Pick<MigrationOptions, 'childArguments' | 'takeOver'>) {
+    this.capture = new HeldService('capture', [...childArguments, ...firstArguments(takeOver)]);
+    this.sink = new HeldService('sink-postgres', childArguments);
+  }
+
+  [Symbol.dispose](): void {
+    this.capture[Symbol.dispose]();
+    this.sink[Symbol.dispose]();
+  }
+}
+
+function firstArguments(takeOver: boolean): string[] {
+  return takeOver ? ['--take-over'] : [];
 }
 
 export interface MigrationEnd {
@@ -66,11 +88,12 @@ export async function runMigration(options: MigrationOptions): Promise<Migration
 }
 
 function runCapture(options: MigrationOptions, watch: Watch, signal: AbortSignal) {
-  const { childArguments, takeOver, patient, display, task } = options;
+  const { childArguments, takeOver, patient, held, display, task } = options;
   return supervise({
     service: 'capture',
     argv: childArguments,
-    firstArgv: takeOver ? ['--take-over'] : [],
+    firstArgv: firstArguments(takeOver),
+    held: held?.capture,
     patient,
     isDone: async () => !task.types.has('incremental') || watch.isCutOver(),
     onLine: (line) => display.line(childLine(line)),
@@ -81,10 +104,11 @@ function runCapture(options: MigrationOptions, watch: Watch, signal: AbortSignal
 
 /** When the sink has ended for good, capture has nothing to do any more. */
 async function runSink(options: MigrationOptions, watch: Watch, signal: AbortSignal) {
-  const { childArguments, patient, display, task } = options;
+  const { childArguments, patient, held, display, task } = options;
   await supervise({
     service: 'sink-postgres',
     argv: childArguments,
+    held: held?.sink,
     patient,
     isDone: async () => !task.types.has('incremental') || (await watch.isFinishing()),
     onLine: (line) => display.line(childLine(line)),

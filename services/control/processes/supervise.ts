@@ -3,14 +3,16 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ErrorCode, errorCatalogue, errorCodeOf, SluiceError } from '../../../shared/errors.ts';
-import { type FailedMessage, PARENT_VARIABLE } from '../../../shared/service/run.ts';
-import { type ServiceName, spawnService } from './service-process.ts';
+import type { FailedMessage } from '../../../shared/service/run.ts';
+import { type HeldService, type ServiceName, serviceEnvironment, spawnService } from './service-process.ts';
 
 export interface SuperviseOptions {
   readonly service: ServiceName;
   readonly argv: readonly string[];
   /** For the first process only: switches such as --take-over. */
   readonly firstArgv?: readonly string[];
+  /** Started with `argv` and `firstArgv` before: its process is the first. */
+  readonly held?: HeldService | undefined;
   /** A server that is away is waited for from the first start on; else it ends a service that never came to run. */
   readonly patient: boolean;
   /** Whether exit code 0, unasked, is the end of its work; else somebody ended it and it is started again. */
@@ -60,9 +62,9 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   }
 }
 
-async function runOnce({ service, argv, firstArgv, onLine, signal }: SuperviseOptions, first: boolean): Promise<End> {
-  const level = { SLUICE_LOG: process.env.SLUICE_LOG ?? 'warn', SLUICE_LOG_FORMAT: 'json', [PARENT_VARIABLE]: '1' };
-  const child = spawnService(service, first ? [...argv, ...(firstArgv ?? [])] : argv, level);
+async function runOnce(options: SuperviseOptions, first: boolean): Promise<End> {
+  const { service, argv, firstArgv = [], held, onLine, signal } = options;
+  const child = held?.begin() ?? spawnService(service, first ? [...argv, ...firstArgv] : argv, serviceEnvironment());
   let failed: FailedMessage | null = null;
   child.on('message', (message: FailedMessage) => {
     if (message.kind === 'failed') failed = message;

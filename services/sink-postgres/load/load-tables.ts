@@ -1,24 +1,20 @@
 import type pg from 'pg';
-import type { RecordOf, Segment } from '../../../shared/envelope/manifest.ts';
-import { isSluiceError, SluiceError } from '../../../shared/errors.ts';
-import type { Fetcher, Kafka } from '../../../shared/kafka/interfaces.ts';
+import type { RecordOf } from '../../../shared/envelope/manifest.ts';
+import type { Kafka } from '../../../shared/kafka/interfaces.ts';
 import { type TableName, tableKey } from '../../../shared/postgres/identifiers.ts';
 import type { Logger } from '../../../shared/service/logger.ts';
-import { type Destination, destinationFailure, openWriter } from '../bookkeeping/session.ts';
+import { startFirstGenerations, startGeneration } from '../bookkeeping/generations.ts';
+import { type Destination, destinationFailure } from '../bookkeeping/session.ts';
 import {
   type CompleteRead,
   expectTables,
   finishTables,
   readTableLoads,
-  startFirstGenerations,
-  startGeneration,
   writeProgress,
 } from '../bookkeeping/table-loads.ts';
 import type { ManifestItem, ManifestLog } from '../consume/manifest-log.ts';
-import { checkSegment } from '../consume/segment-reader.ts';
-import type { NamingColumns } from '../names/naming-columns.ts';
 import { JobQueue } from './job-queue.ts';
-import { type ExpectedRead, loadChunk } from './load-chunk.ts';
+import { type LoadJob, loadChunks } from './load-chunks.ts';
 import { mergeTables } from './merge-tables.ts';
 import { retypeColumns } from './retype-columns.ts';
 import { stagingOf } from './staging.ts';
@@ -43,27 +39,12 @@ export interface LoadOptions {
   readonly signal: AbortSignal;
 }
 
-interface Job {
-  readonly segment: Segment;
-  readonly read: ExpectedRead;
-  readonly done: () => void;
-}
-
 /** How far one table is, by what was read of the manifest. */
 interface Progress {
   generation: bigint;
   /** Jobs of the generation that are not done. */
   pending: Set<Promise<void>>;
   loaded: boolean;
-}
-
-/** The error with the place of the chunk that it was met in. */
-function inChunk(error: unknown, { segment, read }: Job, offset: bigint): unknown {
-  if (!isSluiceError(error, 'SEGMENT_BROKEN')) return error;
-  const { topic, partition } = segment;
-  const place = `table ${tableKey(read.table)}, ${topic}/${partition}, offset ${offset}`;
-  const context = { ...error.context, topic, partition, offset };
-  return new SluiceError(error.code, `${error.message} (${place})`, { context, cause: error.cause });
 }
 
 const PROGRESS_MS = 1_000;
@@ -79,7 +60,7 @@ export async function loadTables(options: LoadOptions): Promise<void> {
 
 class TableLoading {
   readonly #options: LoadOptions;
-  readonly #queue: JobQueue<Job>;
+  readonly #queue: JobQueue<LoadJob>;
   readonly #tables = new Map<string, Progress>();
   readonly #finishing = new Set<Promise<void>>();
   /** Complete reads of tables that are kept, by tableKey: merged together when there is nothing else to load. */
@@ -99,7 +80,7 @@ class TableLoading {
     const { identity } = this.#options.destination;
     const abort = () => this.#queue.fail(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
-    const workers = Array.from({ length: parallelism }, () => this.#work());
+    const workers = Array.from({ length: parallelism }, () => loadChunks(this.#options, this.#queue));
     const progress = setInterval(() => {
       void this.#exclusively((client) => writeProgress(client, identity)).catch((error) => this.#queue.fail(error));
     }, PROGRESS_MS);
@@ -304,33 +285,6 @@ class TableLoading {
     this.#staged.delete(key);
     this.#tables.set(key, { generation, pending: new Set(), loaded: false });
     this.#finish({ table, generation }, { chunks: 0, rows: 0n });
-  }
-
-  async #work(): Promise<void> {
-    const { kafka, destination, replicaRole, signal } = this.#options;
-    let fetcher: Fetcher | null = null;
-    let client: pg.Client | null = null;
-    const naming = new Map<string, NamingColumns>();
-    try {
-      fetcher = await kafka.fetcher();
-      client = await openWriter(destination, { role: 'load', replicaRole });
-      for (let job = await this.#queue.take(); job; job = await this.#queue.take()) {
-        const [records = []] = await fetcher.ranges([job.segment], signal);
-        checkSegment(job.segment, records);
-        for (const record of records) {
-          if (signal.aborted) return;
-          await loadChunk({ client, destination, naming }, record, job.read).catch((error: unknown) => {
-            throw inChunk(error, job, record.offset);
-          });
-        }
-        job.done();
-      }
-    } catch (error) {
-      this.#queue.fail(error);
-    } finally {
-      await client?.end().catch(() => undefined);
-      await fetcher?.close().catch(() => undefined);
-    }
   }
 
   async #exclusively<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
