@@ -123,7 +123,9 @@ const long = avro.types.LongType.__with({
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever an independent reader makes of it
 function readByAvsc(shape: TableShape, value: Buffer): any {
-  const type = avro.Type.forSchema(JSON.parse(avroSchema('shop', shape)), { registry: { long }, wrapUnions: false });
+  // Names are no part of the bytes; an object of avsc's cannot have a property of this one.
+  const schema = JSON.parse(avroSchema('shop', shape), (_, value) => (value === '__proto__' ? 'column_proto' : value));
+  const type = avro.Type.forSchema(schema, { registry: { long }, wrapUnions: false });
   return type.fromBuffer(value.subarray(5));
 }
 
