@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { SluiceError } from '../errors.ts';
+import { partitionName } from '../kafka/partition-name.ts';
 import { tableKey } from '../postgres/identifiers.ts';
 import { type Lsn, maxLsn, ZERO_LSN } from '../postgres/lsn.ts';
 import { checkpointOf } from './checkpoint.ts';
@@ -259,15 +260,11 @@ function takeSegments(state: ManifestState, offset: bigint, record: RecordOf<'ba
   const { epoch } = record;
   const positions = record.kind === 'batch' ? { first: record.first, last: record.last } : null;
   for (const { topic, partition, offset: first, count } of record.segments) {
-    const key = partitionKey(topic, partition);
+    const key = partitionName({ topic, partition });
     const end = state.ends.get(key)?.end ?? 0n;
     if (first < end) broken(offset, `a segment of ${key} starts at ${first}, before the end ${end} of an earlier one`);
     state.ends.set(key, { topic, partition, end: first + BigInt(count), epoch, positions });
   }
-}
-
-export function partitionKey(topic: string, partition: number): string {
-  return `${topic}/${partition}`;
 }
 
 function broken(offset: bigint, why: string): never {

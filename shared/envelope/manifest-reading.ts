@@ -1,7 +1,8 @@
 import { isSluiceError } from '../errors.ts';
+import { partitionName } from '../kafka/partition-name.ts';
 import { tableKey } from '../postgres/identifiers.ts';
 import { parseFolded } from './checkpoint.ts';
-import { emptyManifest, type ManifestState, partitionKey } from './fold.ts';
+import { emptyManifest, type ManifestState } from './fold.ts';
 import { decodeManifestRecord, type RecordOf } from './manifest.ts';
 import { type NamedCheckpoint, namedCheckpoint, namesItsPlace, readRecord } from './read-record.ts';
 
@@ -100,7 +101,7 @@ export function stateBefore({ offset, value }: StoredRecord, incarnation: unknow
     earlierTopics: new Set(earlierTopics),
     reads: new Map(reads.map((read) => [tableKey(read), read])),
     replacedReads: new Map(replacedReads.map((read) => [read.generation, read])),
-    ends: new Map(ends.map((end) => [partitionKey(end.topic, end.partition), end])),
+    ends: new Map(ends.map((end) => [partitionName(end), end])),
     checkpoint: record.checkpoint === undefined ? null : { offset: record.checkpoint, bytes: 0 },
     bytesSince: 0,
   };

@@ -1,5 +1,6 @@
 import { SluiceError } from '../errors.ts';
 import type { OutgoingRecord, TopicPartition } from './interfaces.ts';
+import { partitionName } from './partition-name.ts';
 import { BATCH_OVERHEAD, contentBytes, recordOverhead } from './record-batch.ts';
 
 /** Records of one topic-partition that go into one record batch. */
@@ -32,7 +33,7 @@ export function batchRounds(records: readonly OutgoingRecord[], limits: BatchLim
   for (const record of records) {
     const { topic, partition } = record;
     if (topic !== lastTopic || partition !== lastPartition || !last) {
-      last = newest.get(`${topic}/${partition}`);
+      last = newest.get(partitionName({ topic, partition }));
       lastTopic = topic;
       lastPartition = partition;
     }
@@ -41,7 +42,7 @@ export function batchRounds(records: readonly OutgoingRecord[], limits: BatchLim
     if (size + BATCH_OVERHEAD > limits.maxBytes) throw tooLarge(record, size, limits.maxBytes);
     if (!last || last.batch.size + size > limits.targetBytes) {
       last = startBatch(rounds, record, last === undefined ? 0 : last.round + 1);
-      newest.set(`${topic}/${partition}`, { ...last, size });
+      newest.set(partitionName({ topic, partition }), { ...last, size });
     }
     last.batch.records.push(record);
     last.batch.bytes += bytes;

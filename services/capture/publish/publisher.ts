@@ -1,6 +1,7 @@
-import { type PartitionEnd, partitionKey } from '../../../shared/envelope/fold.ts';
+import type { PartitionEnd } from '../../../shared/envelope/fold.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { FloorLookup, Producer, Written } from '../../../shared/kafka/interfaces.ts';
+import { partitionName } from '../../../shared/kafka/partition-name.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
 import type { CommittedTransaction } from '../stream/transaction-assembler.ts';
 import type { Batch } from './batch-builder.ts';
@@ -115,14 +116,14 @@ class SegmentEnds implements FloorLookup {
   readonly #ends = new Map<string, bigint>();
 
   constructor(known: Iterable<PartitionEnd>) {
-    for (const { topic, partition, end } of known) this.#ends.set(partitionKey(topic, partition), end);
+    for (const { topic, partition, end } of known) this.#ends.set(partitionName({ topic, partition }), end);
   }
 
   floor(topic: string, partition: number): bigint {
-    return this.#ends.get(partitionKey(topic, partition)) ?? 0n;
+    return this.#ends.get(partitionName({ topic, partition })) ?? 0n;
   }
 
   raise({ topic, partition, offset, count }: Written): void {
-    this.#ends.set(partitionKey(topic, partition), offset + BigInt(count));
+    this.#ends.set(partitionName({ topic, partition }), offset + BigInt(count));
   }
 }

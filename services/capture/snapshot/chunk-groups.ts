@@ -1,6 +1,7 @@
-import { type ManifestState, partitionKey } from '../../../shared/envelope/fold.ts';
+import type { ManifestState } from '../../../shared/envelope/fold.ts';
 import type { Segment } from '../../../shared/envelope/manifest.ts';
 import type { FloorLookup, OutgoingRecord, Written } from '../../../shared/kafka/interfaces.ts';
+import { partitionName } from '../../../shared/kafka/partition-name.ts';
 import { segmentCrc } from '../../../shared/kafka/segment-crc.ts';
 import { segmentOf } from '../publish/segments.ts';
 import type { RowChunk } from './row-chunk.ts';
@@ -35,11 +36,11 @@ export function byReading(queued: readonly QueuedChunk[]): ReadingChunks[] {
 export function segmentsOf(groups: readonly (readonly OutgoingRecord[])[], written: readonly Written[]): Segment[][] {
   const [only] = groups;
   if (groups.length === 1 && only) return [written.map(segmentOf)];
-  const next = new Map(written.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]));
+  const next = new Map(written.map(({ topic, partition, offset }) => [partitionName({ topic, partition }), offset]));
   return groups.map((records) => {
     const ofPartition = new Map<string, OutgoingRecord[]>();
     for (const record of records) {
-      const key = partitionKey(record.topic, record.partition);
+      const key = partitionName(record);
       ofPartition.set(key, [...(ofPartition.get(key) ?? []), record]);
     }
     return [...ofPartition].map(([key, own]) => {
@@ -62,11 +63,11 @@ export class SentEnds implements FloorLookup {
   }
 
   floor(topic: string, partition: number): bigint {
-    const key = partitionKey(topic, partition);
+    const key = partitionName({ topic, partition });
     return this.#ends.get(key) ?? this.#state.ends.get(key)?.end ?? 0n;
   }
 
   raise({ topic, partition, offset, count }: Written): void {
-    this.#ends.set(partitionKey(topic, partition), offset + BigInt(count));
+    this.#ends.set(partitionName({ topic, partition }), offset + BigInt(count));
   }
 }

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { SchemaObject } from '../../../shared/envelope/schema-object.ts';
 import { SluiceError } from '../../../shared/errors.ts';
-import { type FailedMessage, PARENT_VARIABLE } from '../../../shared/service/run.ts';
-import { spawnService } from '../processes/service-process.ts';
+import type { FailedMessage } from '../../../shared/service/run.ts';
+import { serviceEnvironment, spawnService } from '../processes/service-process.ts';
 import { failure } from '../processes/supervise.ts';
 
 /**
@@ -12,7 +12,7 @@ import { failure } from '../processes/supervise.ts';
  * @throws SluiceError what it reported: POSTGRES_*
  */
 export async function describeSource(childArguments: readonly string[]): Promise<SchemaObject[]> {
-  const env = { SLUICE_LOG: 'warn', SLUICE_LOG_FORMAT: 'json', [PARENT_VARIABLE]: '1' };
+  const env = { ...serviceEnvironment(), SLUICE_LOG: 'warn' };
   const child = spawnService('capture', [...childArguments, '--describe-schema'], env, 'pipe');
   const failures: FailedMessage[] = [];
   child.on('message', (message: FailedMessage) => failures.push(message));

@@ -1,7 +1,7 @@
-import { partitionKey } from '../../../shared/envelope/fold.ts';
 import type { Segment } from '../../../shared/envelope/manifest.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { FetchRange } from '../../../shared/kafka/interfaces.ts';
+import { partitionName } from '../../../shared/kafka/partition-name.ts';
 import { pageCrc, type RecordPage } from '../../../shared/kafka/record-pages.ts';
 
 /** Some consecutive records of a page. */
@@ -16,7 +16,7 @@ export function mergeRanges(segments: readonly Segment[]): FetchRange[] {
   const ranges: { topic: string; partition: number; offset: bigint; count: number }[] = [];
   const last = new Map<string, (typeof ranges)[number]>();
   for (const { topic, partition, offset, count } of segments) {
-    const key = partitionKey(topic, partition);
+    const key = partitionName({ topic, partition });
     const range = last.get(key);
     if (range && range.offset + BigInt(range.count) === offset) {
       range.count += count;
@@ -35,7 +35,7 @@ export class RangeLogs {
 
   constructor(ranges: readonly FetchRange[], fetched: readonly RecordPage[][]) {
     for (const [index, { topic, partition }] of ranges.entries()) {
-      const key = partitionKey(topic, partition);
+      const key = partitionName({ topic, partition });
       const pages = fetched[index] ?? [];
       const known = this.#logs.get(key);
       if (known) known.push(...pages);
@@ -45,7 +45,7 @@ export class RangeLogs {
 
   /** What is there of the segment. */
   take({ topic, partition, offset, count }: Segment): PageSlice[] {
-    const pages = this.#logs.get(partitionKey(topic, partition)) ?? [];
+    const pages = this.#logs.get(partitionName({ topic, partition })) ?? [];
     const end = offset + BigInt(count);
     const slices: PageSlice[] = [];
     for (;;) {
@@ -78,6 +78,6 @@ export function takeSegment(logs: RangeLogs, segment: Segment): PageSlice[] {
 }
 
 export function broken({ topic, partition, offset, count }: Segment, why: string): SluiceError {
-  const place = `${partitionKey(topic, partition)}, offsets ${offset} to ${offset + BigInt(count) - 1n}`;
+  const place = `${partitionName({ topic, partition })}, offsets ${offset} to ${offset + BigInt(count) - 1n}`;
   return new SluiceError('SEGMENT_BROKEN', `${place}: ${why}`, { context: { topic, partition, offset } });
 }
