@@ -9,6 +9,9 @@ import { openRegistry, type RegistryClient } from './registry-client.ts';
 
 export type { DecodedEvent, EventEncoder };
 
+/** So many requests go to the registry at once. */
+export const REGISTRY_REQUESTS = 8;
+
 /** Change events to and from the values of Kafka records, with schemas kept by the registry. */
 export interface EventCodec {
   /**
@@ -35,6 +38,8 @@ class RegistryCodec implements EventCodec {
   readonly #registry: RegistryClient;
   readonly #origin: EventOrigin | undefined;
   readonly #encoders = new Map<string, EventEncoder>();
+  /** Schemas that were registered here, by id: they need not be asked for. */
+  readonly #registered = new Map<number, string>();
   readonly #scanners = new Map<number, EventScanner>();
   readonly #loading = new Map<number, Promise<EventScanner>>();
 
@@ -52,6 +57,7 @@ class RegistryCodec implements EventCodec {
     const id = await this.#registry.register(`${topic}-value`, schema);
     const encoder = new EnvelopeEncoder(shape, id, this.#origin);
     this.#encoders.set(key, encoder);
+    this.#registered.set(id, schema);
     return encoder;
   }
 
@@ -78,7 +84,8 @@ class RegistryCodec implements EventCodec {
 
   async #load(id: number): Promise<EventScanner> {
     try {
-      const scanner = new EventScanner(new EnvelopeDecoder(shapeOfSchema(await this.#registry.schema(id), id)));
+      const schema = this.#registered.get(id) ?? (await this.#registry.schema(id));
+      const scanner = new EventScanner(new EnvelopeDecoder(shapeOfSchema(schema, id)));
       this.#scanners.set(id, scanner);
       return scanner;
     } finally {

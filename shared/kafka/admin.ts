@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSluiceError, SluiceError } from '../errors.ts';
-import type { Cluster } from './cluster.ts';
+import { type Cluster, NOBODY } from './cluster.ts';
 import { codeFailure, isLeaderCode, KafkaCode, kafkaFailure } from './failure.ts';
 import type { TopicAdmin, TopicPartition, TopicSpec } from './interfaces.ts';
 import type { Broker } from './kafkajs.ts';
+import { partitionName } from './partition-name.ts';
 import { byTopic, LATEST, listOffsetsExchange, setTopicConfigExchange } from './protocol.ts';
 import {
   allowsLess,
@@ -58,6 +59,19 @@ export class ClusterAdmin implements TopicAdmin {
     if (topics.length === 0) return new Set();
     const metadata = await this.#cluster.refresh(topics);
     return new Set(metadata.topics.filter(isThere).map(({ topic }) => topic));
+  }
+
+  async ends(partitions: readonly TopicPartition[]): Promise<bigint[]> {
+    const ends = new Map<string, bigint>();
+    await until(async () => {
+      const waiting = partitions.filter((each) => !ends.has(partitionName(each)));
+      await this.#cluster.awaitLeaders(waiting, USABLE_MILLISECONDS);
+      for (const [name, end] of await this.#served(waiting)) ends.set(name, end);
+      if (ends.size === partitions.length) return true;
+      await this.#cluster.refresh([...new Set(waiting.map(({ topic }) => topic))]);
+      return false;
+    }, 'leaders of topics do not serve them');
+    return partitions.map((each) => ends.get(partitionName(each))!);
   }
 
   async withPrefix(prefix: string): Promise<string[]> {
@@ -119,7 +133,9 @@ export class ClusterAdmin implements TopicAdmin {
         waiting.filter((each) => this.#exists(each)),
         USABLE_MILLISECONDS,
       );
-      waiting = await this.#unserved(waiting.filter((each) => this.#exists(each)));
+      const existing = waiting.filter((each) => this.#exists(each));
+      const served = await this.#served(existing);
+      waiting = existing.filter((each) => !served.has(partitionName(each)));
       if (waiting.length > 0) await this.#cluster.refresh([...new Set(waiting.map(({ topic }) => topic))]);
       return waiting.length === 0;
     }, 'leaders of topics do not serve them');
@@ -131,28 +147,25 @@ export class ClusterAdmin implements TopicAdmin {
     return !known || known.leaders.length === 0 || partition < known.leaders.length;
   }
 
-  async #unserved(partitions: readonly TopicPartition[]): Promise<TopicPartition[]> {
-    const leaders = new Set(partitions.map((each) => this.#cluster.leader(each)));
-    const unserved: TopicPartition[] = [];
-    for (const leader of leaders) {
-      const ofLeader = partitions.filter((each) => this.#cluster.leader(each) === leader);
-      unserved.push(...(leader < 0 ? ofLeader : await this.#unservedBy(leader, ofLeader)));
-    }
-    return unserved;
+  /** Asks each leader once: the ends of the logs that are served now, by name of the partition. */
+  async #served(partitions: readonly TopicPartition[]): Promise<Map<string, bigint>> {
+    const byLeader = this.#cluster.byLeader(partitions);
+    byLeader.delete(NOBODY);
+    const answers = [...byLeader].map(([leader, led]) => this.#servedBy(leader, led));
+    return new Map((await Promise.all(answers)).flat());
   }
 
-  async #unservedBy(leader: number, partitions: readonly TopicPartition[]): Promise<TopicPartition[]> {
+  async #servedBy(leader: number, partitions: readonly TopicPartition[]): Promise<(readonly [string, bigint])[]> {
     const request = byTopic(
       partitions,
       ({ topic }) => topic,
       ({ partition }) => partition,
     );
     const answer = await this.#cluster.exchange(leader, listOffsetsExchange(request, LATEST)).catch(gone);
-    if (answer === null) return [...partitions];
-    return answer.topics.flatMap(({ topic, partitions: answers }) =>
-      answers.flatMap(({ partition, code }) => {
-        if (code === 0) return [];
-        if (isLeaderCode(code) || code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) return [{ topic, partition }];
+    return (answer?.topics ?? []).flatMap(({ topic, partitions: answers }) =>
+      answers.flatMap(({ partition, code, offset }) => {
+        if (code === 0) return [[partitionName({ topic, partition }), offset] as const];
+        if (isLeaderCode(code) || code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) return [];
         throw codeFailure(code, `${topic}/${partition}`, 'KAFKA_FETCH_FAILED', { topic, partition });
       }),
     );

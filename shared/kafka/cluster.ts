@@ -20,6 +20,9 @@ export interface ClusterSettings {
   readonly logger: KafkajsLogger;
 }
 
+/** As the leader of a partition: nobody is known to lead it. */
+export const NOBODY = -1;
+
 const CONNECT_MILLISECONDS = 5_000;
 /** Of requests that name no time of their own: a broker that hangs is found out, and the next one asked. */
 const REQUEST_MILLISECONDS = 10_000;
@@ -75,9 +78,21 @@ export class Cluster {
     return this.#topics.get(topic);
   }
 
-  /** Node id; -1 while nobody is known to lead. */
+  /** Node id, or NOBODY. */
   leader({ topic, partition }: TopicPartition): number {
-    return this.#topics.get(topic)?.leaders[partition] ?? -1;
+    return this.#topics.get(topic)?.leaders[partition] ?? NOBODY;
+  }
+
+  /** In order of first appearance. */
+  byLeader<T extends TopicPartition>(partitions: readonly T[]): Map<number, T[]> {
+    const groups = new Map<number, T[]>();
+    for (const each of partitions) {
+      const leader = this.leader(each);
+      const group = groups.get(leader);
+      if (group) group.push(each);
+      else groups.set(leader, [each]);
+    }
+    return groups;
   }
 
   /** Asks any broker that answers; null: for all topics. */

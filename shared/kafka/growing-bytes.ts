@@ -1,3 +1,5 @@
+import type { BytePool } from './byte-pool.ts';
+
 /** From here on a buffer grows by little, and only as far as it must. */
 const LARGE_BYTES = 1024 * 1024;
 
@@ -8,9 +10,12 @@ const LARGE_BYTES = 1024 * 1024;
 export class GrowingBytes {
   buffer: Buffer;
   at = 0;
+  readonly #pool: BytePool | null;
 
-  constructor(size: number) {
-    this.buffer = Buffer.allocUnsafeSlow(size);
+  /** `pool`: where its buffers come from; the last one is given back by who made this. */
+  constructor(size: number, pool: BytePool | null = null) {
+    this.#pool = pool;
+    this.buffer = pool ? pool.take(size) : Buffer.allocUnsafeSlow(size);
   }
 
   /** Makes room for so many bytes behind `at`. */
@@ -18,8 +23,10 @@ export class GrowingBytes {
     const needed = this.at + bytes;
     if (needed <= this.buffer.length) return;
     const room = needed > LARGE_BYTES ? Math.ceil(needed * 1.1) : this.buffer.length * 2;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, room));
+    const size = Math.max(needed, room);
+    const larger = this.#pool ? this.#pool.take(size) : Buffer.allocUnsafeSlow(size);
     this.buffer.copy(larger, 0, 0, this.at);
+    this.#pool?.give(this.buffer);
     this.buffer = larger;
   }
 

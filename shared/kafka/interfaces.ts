@@ -30,6 +30,8 @@ export interface SealedBatch {
 /** Record batches that one topic-partition is to get, in order. */
 export interface SealedSegment extends TopicPartition {
   readonly batches: readonly SealedBatch[];
+  /** To be called when nobody reads the batches any more: their memory is written again. */
+  release(): void;
 }
 
 /** Records of one topic-partition that one send wrote: `count` consecutive offsets from `offset`. */
@@ -122,6 +124,8 @@ export interface TopicAdmin {
   ensureTopics(specs: readonly TopicSpec[]): Promise<{ created: string[] }>;
   /** Those of the given topics that exist. */
   existing(topics: readonly string[]): Promise<Set<string>>;
+  /** High watermarks of partitions of topics that exist, each named once, in the order asked for. */
+  ends(partitions: readonly TopicPartition[]): Promise<bigint[]>;
   /** All topics whose name starts with the prefix. */
   withPrefix(prefix: string): Promise<string[]>;
   deleteTopics(topics: readonly string[]): Promise<void>;

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { AnswerCutter } from './answer-cutter.ts';
+import { OWN_PART_BYTES } from './wire.ts';
 
 /**
  * The parts of kafkajs 2.2.4 that Sluice uses, most of them inside the package: connections with TLS and SASL,
@@ -52,16 +53,17 @@ async function wholeRequest({ correlationId, clientId, request }: OutgoingReques
   const { buffer: payload, rest = [] } = await request.encode();
   const client = Buffer.from(clientId);
   const header = REQUEST_HEADER + client.length;
-  const buffer = Buffer.allocUnsafe(header + payload.length);
-  const length = rest.reduce((sum, part) => sum + part.length, buffer.length);
+  const parts = payload.length < OWN_PART_BYTES ? rest : [payload, ...rest];
+  const buffer = Buffer.allocUnsafe(header + (parts === rest ? payload.length : 0));
+  const length = parts.reduce((sum, part) => sum + part.length, buffer.length);
   buffer.writeInt32BE(length - 4, 0);
   buffer.writeInt16BE(request.apiKey, 4);
   buffer.writeInt16BE(request.apiVersion, 6);
   buffer.writeInt32BE(correlationId, 8);
   buffer.writeInt16BE(client.length, 12);
   buffer.set(client, REQUEST_HEADER);
-  buffer.set(payload, header);
-  return { buffer: rest.length > 0 ? Object.assign(buffer, { [REST]: rest }) : buffer };
+  if (parts === rest) buffer.set(payload, header);
+  return { buffer: parts.length > 0 ? Object.assign(buffer, { [REST]: parts }) : buffer };
 }
 
 /** At the first bytes of a request, which are all that kafkajs knows of it. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '../errors.ts';
-import type { Cluster } from './cluster.ts';
+import { type Cluster, NOBODY } from './cluster.ts';
 import { codeFailure, isLeaderCode, KafkaCode, kafkaFailure } from './failure.ts';
 import type { TopicPartition, Watermarks } from './interfaces.ts';
 import { partitionName, placeOf } from './partition-name.ts';
@@ -46,12 +46,10 @@ export class LeaderQuestions {
   /** One request to each leader; what cannot be asked now is left out, and asked again by the caller. */
   async ask<T extends Asked>(asked: readonly T[], limits: FetchLimits, patience: Patience) {
     if (!(await this.#knowLeaders(asked, patience))) return [];
-    const leaders = new Set(asked.map((each) => this.#cluster.leader(each)));
     const answers = await Promise.all(
-      [...leaders].map((leader) => {
-        const ofLeader = asked.filter((each) => this.#cluster.leader(each) === leader);
-        return leader < 0 ? [] : this.#askLeader(leader, ofLeader, { limits, patience });
-      }),
+      [...this.#cluster.byLeader(asked)].map(([leader, ofLeader]) =>
+        leader === NOBODY ? [] : this.#askLeader(leader, ofLeader, { limits, patience }),
+      ),
     );
     return answers.flat();
   }

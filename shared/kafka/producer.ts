@@ -84,7 +84,7 @@ export class DirectProducer implements Producer {
 
   /** Brokers at once, the requests to one broker one after the other. */
   async #sendRound(round: readonly SealableBatch[], state: SendState): Promise<Written[]> {
-    const byLeader = groupBy(round, (batch) => this.#cluster.leader(batch));
+    const byLeader = this.#cluster.byLeader(round);
     const sends = [...byLeader].map(([leader, batches]) => this.#sendToBroker(leader, batches, state));
     // All are waited for: nothing of this send may be under way when it ends.
     const settled = await Promise.allSettled(sends);
@@ -186,16 +186,6 @@ function joined(before: Written | undefined, next: Written): Written {
     );
   }
   return { ...next, offset: before.offset, count: before.count + next.count, bytes: before.bytes + next.bytes };
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => number): Map<number, T[]> {
-  const groups = new Map<number, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group) group.push(item);
-    else groups.set(keyOf(item), [item]);
-  }
-  return groups;
 }
 
 function producerFailure(error: unknown): SluiceError {

@@ -1,5 +1,5 @@
 import type { Exchange } from './kafkajs.ts';
-import { stringSize, WireReader, WireWriter } from './wire.ts';
+import { OWN_PART_BYTES, stringSize, WireReader, WireWriter } from './wire.ts';
 
 /**
  * The requests that kafkajs answers with an exception for a whole answer where one partition failed, or encodes
@@ -119,9 +119,6 @@ export interface Produced {
   readonly topics: readonly OfTopic<ProduceAnswer>[];
 }
 
-/** A part of a request costs more than the copy of a batch that is smaller. */
-const OWN_PART_BYTES = 32 * 1024;
-
 /** acks=all. `timeout`: milliseconds that the broker waits for its followers. Large batches are not copied. */
 export function produceExchange(topics: readonly OfTopic<ProducedPartition>[], timeout: number): Exchange<Produced> {
   const batches = topics.flatMap(({ partitions }) => partitions.map(({ batch }) => batch));
@@ -131,7 +128,7 @@ export function produceExchange(topics: readonly OfTopic<ProducedPartition>[], t
   const parts: Buffer[] = [];
   let from = 0;
   const endPart = () => {
-    parts.push(writer.buffer.subarray(from, writer.at));
+    if (writer.at > from) parts.push(writer.buffer.subarray(from, writer.at));
     from = writer.at;
   };
   writer.int16(-1);

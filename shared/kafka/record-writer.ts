@@ -1,4 +1,5 @@
 import { crc32c } from '@node-rs/crc32';
+import type { BytePool } from './byte-pool.ts';
 import { GrowingBytes, putVarint } from './growing-bytes.ts';
 import type { SealedBatch } from './interfaces.ts';
 import { BATCH_OVERHEAD, sealBatch } from './record-batch.ts';
@@ -20,8 +21,12 @@ export class RecordWriter {
   #recordSizeBytes = 2;
   #valueSizeBytes = 2;
 
-  constructor(firstBytes = FIRST_BYTES) {
-    this.out = new GrowingBytes(Math.max(firstBytes, BATCH_OVERHEAD + RECORD_OVERHEAD));
+  readonly #pool: BytePool | null;
+
+  /** `pool`: where its bytes come from, and where `release` brings them. */
+  constructor(firstBytes = FIRST_BYTES, pool: BytePool | null = null) {
+    this.#pool = pool;
+    this.out = new GrowingBytes(Math.max(firstBytes, BATCH_OVERHEAD + RECORD_OVERHEAD), pool);
     this.out.at = BATCH_OVERHEAD;
   }
 
@@ -70,7 +75,7 @@ export class RecordWriter {
 
   /** Takes what stands from a record's start on, of which `count` precede it, into a writer of its own. */
   splitAt(start: number, count: number): RecordWriter {
-    const tail = new RecordWriter(BATCH_OVERHEAD + RECORD_OVERHEAD * 2 + this.out.at - start);
+    const tail = new RecordWriter(BATCH_OVERHEAD + RECORD_OVERHEAD * 2 + this.out.at - start, this.#pool);
     for (const record of recordsIn(this.out.buffer, start, this.out.at)) {
       tail.begin(record.key);
       tail.out.reserve(record.value.length);
@@ -89,6 +94,11 @@ export class RecordWriter {
     const { crc, bytes } = contentCrc(batch, before);
     sealBatch(batch, this.#count, BigInt(Date.now()));
     return { batch, count: this.#count, bytes, crc32c: crc };
+  }
+
+  /** Nobody reads the sealed batch any more. */
+  release(): void {
+    this.#pool?.give(this.out.buffer);
   }
 }
 

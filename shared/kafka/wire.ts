@@ -3,6 +3,9 @@
  * @see https://kafka.apache.org/protocol.html#protocol_types
  */
 
+/** A part of a request of its own costs more than the copy of what is smaller. */
+export const OWN_PART_BYTES = 32 * 1024;
+
 /** Writes into a buffer whose size the caller computed. */
 export class WireWriter {
   readonly buffer: Buffer;

@@ -1,5 +1,6 @@
 import type { EventEncoder } from '../../../shared/envelope/codec.ts';
 import type { OutgoingEvent } from '../../../shared/envelope/outgoing-event.ts';
+import type { BytePool } from '../../../shared/kafka/byte-pool.ts';
 import type { SealedSegment, TopicPartition } from '../../../shared/kafka/interfaces.ts';
 import { RecordWriter } from '../../../shared/kafka/record-writer.ts';
 
@@ -26,20 +27,22 @@ export class Lane implements TopicPartition {
   isComplete = false;
   /** A batch ends near it; a record larger than it gets a batch of its own. */
   readonly #targetBytes: number;
+  readonly #pool: BytePool;
   #full: RecordWriter[] = [];
   #writer: RecordWriter | null = null;
   #mark = { writers: 0, size: 0, count: 0 };
   #firstBytes = FIRST_BYTES;
 
-  constructor({ topic, partition }: TopicPartition, targetBytes: number) {
+  constructor({ topic, partition }: TopicPartition, targetBytes: number, pool: BytePool) {
     this.topic = topic;
     this.partition = partition;
     this.#targetBytes = targetBytes;
+    this.#pool = pool;
   }
 
   /** Returns the length of the record's value. */
   write(event: OutgoingEvent, encoder: EventEncoder, key: RecordKey | null): number {
-    this.#writer ??= new RecordWriter(this.#firstBytes);
+    this.#writer ??= new RecordWriter(this.#firstBytes, this.#pool);
     const writer = this.#writer;
     const { size, count } = writer;
     writer.begin(key?.buffer ?? null, key?.length);
@@ -95,6 +98,9 @@ export class Lane implements TopicPartition {
     });
     // The next batch will be about as large.
     this.#firstBytes = Math.min(MOST_FIRST_BYTES, Math.max(FIRST_BYTES, Math.ceil(bytes * 1.1)));
-    return { topic: this.topic, partition: this.partition, batches };
+    const release = () => {
+      for (const writer of writers) writer.release();
+    };
+    return { topic: this.topic, partition: this.partition, batches, release };
   }
 }

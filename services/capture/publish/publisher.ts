@@ -81,6 +81,7 @@ export class Publisher {
       throw new SluiceError('KAFKA_PRODUCE_FAILED', `${events} events were sent, ${count} answered`);
     }
     for (const part of written) this.#floors.raise(part);
+    for (const segment of segments) segment.release();
     return written;
   }
 

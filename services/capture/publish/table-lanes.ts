@@ -1,8 +1,9 @@
-import type { EventCodec, EventEncoder } from '../../../shared/envelope/codec.ts';
+import { type EventCodec, type EventEncoder, REGISTRY_REQUESTS } from '../../../shared/envelope/codec.ts';
 import type { OutgoingEvent } from '../../../shared/envelope/outgoing-event.ts';
 import { partitionOf } from '../../../shared/envelope/partitioner.ts';
 import { keyColumns, writeRowKey } from '../../../shared/envelope/row-key.ts';
 import { SluiceError } from '../../../shared/errors.ts';
+import { BytePool } from '../../../shared/kafka/byte-pool.ts';
 import { GrowingBytes } from '../../../shared/kafka/growing-bytes.ts';
 import { quoteTable } from '../../../shared/postgres/identifiers.ts';
 import { formatLsn } from '../../../shared/postgres/lsn.ts';
@@ -14,7 +15,8 @@ import { Lane } from './lane.ts';
 const BATCH_BYTES = 8 * 1024 * 1024;
 /** Of a record in its batch: key and framing. */
 const RECORD_ROOM = 64 * 1024;
-const REGISTRATIONS_AT_ONCE = 8;
+/** Of record batches that were sent, kept for the next ones. */
+const POOL_BYTES = 16 * 1024 * 1024;
 
 /** The row key of the event at hand. */
 const keyBytes = new GrowingBytes(1024);
@@ -37,6 +39,7 @@ interface Way {
 export class TableLanes {
   readonly #codec: EventCodec;
   readonly #maxMessageBytes: number;
+  readonly #pool = new BytePool(POOL_BYTES);
   readonly #ways = new Map<StreamedTable, Way>();
   /** By topic: a table's shapes share them, so that its records stay in order. */
   readonly #lanes = new Map<string, readonly Lane[]>();
@@ -52,7 +55,7 @@ export class TableLanes {
    */
   static async open(options: TableLanesOptions): Promise<TableLanes> {
     const lanes = new TableLanes(options);
-    await severalAtOnce(options.tables, REGISTRATIONS_AT_ONCE, (table) => lanes.register(table));
+    await severalAtOnce(options.tables, REGISTRY_REQUESTS, (table) => lanes.register(table));
     return lanes;
   }
 
@@ -91,7 +94,8 @@ export class TableLanes {
 
   #makeLanes({ topic, partitions }: StreamedTable): readonly Lane[] {
     const targetBytes = Math.min(BATCH_BYTES, this.#maxMessageBytes);
-    const lanes = Array.from({ length: partitions }, (_, partition) => new Lane({ topic, partition }, targetBytes));
+    const lane = (_: unknown, partition: number) => new Lane({ topic, partition }, targetBytes, this.#pool);
+    const lanes = Array.from({ length: partitions }, lane);
     this.#lanes.set(topic, lanes);
     return lanes;
   }

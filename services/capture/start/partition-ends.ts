@@ -1,9 +1,10 @@
-import type { DecodedEvent, EventCodec } from '../../../shared/envelope/codec.ts';
+import { type DecodedEvent, type EventCodec, REGISTRY_REQUESTS } from '../../../shared/envelope/codec.ts';
 import type { ManifestState, PartitionEnd } from '../../../shared/envelope/fold.ts';
 import { decodeSchemaObject } from '../../../shared/envelope/schema-object.ts';
 import { CHUNK_HEADER, decodeChunkHeader } from '../../../shared/envelope/snapshot-chunk.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import type { FetchedRecord, Fetcher, TopicAdmin } from '../../../shared/kafka/interfaces.ts';
+import { severalAtOnce } from '../../../shared/several-at-once.ts';
 
 /**
  * What the manifest lists records of must exist: made anew it would be empty.
@@ -24,6 +25,13 @@ function upTo({ positions }: PartitionEnd): string {
   return positions === null ? '' : `, for positions up to ${positions.last}`;
 }
 
+interface EndsQuestion {
+  readonly admin: Pick<TopicAdmin, 'ends'>;
+  readonly fetcher: Fetcher;
+  readonly codec: EventCodec;
+  readonly signal: AbortSignal;
+}
+
 /**
  * The last record that the manifest lists of every topic-partition must still be there, and be that one:
  * a topic that was deleted, made anew or cut would otherwise be written on as if nothing were missing.
@@ -31,22 +39,22 @@ function upTo({ positions }: PartitionEnd): string {
  */
 export async function checkPartitionEnds(
   state: ManifestState,
-  { fetcher, codec, signal }: { fetcher: Fetcher; codec: EventCodec; signal: AbortSignal },
+  { admin, fetcher, codec, signal }: EndsQuestion,
 ): Promise<void> {
   const ends = [...state.ends.values()];
-  for (const end of ends) await checkWatermark(fetcher, end);
+  const watermarks = await admin.ends(ends);
+  for (const [i, end] of ends.entries()) checkWatermark(end, watermarks[i]!);
   const ranges = ends.map(({ topic, partition, end }) => ({ topic, partition, offset: end - 1n, count: 1 }));
   const found = await fetcher.ranges(ranges, signal);
-  for (const [i, end] of ends.entries()) {
+  await severalAtOnce(ends.entries(), REGISTRY_REQUESTS, async ([i, end]) => {
     const record = found[i]?.[0];
     if (!record) throw broken(end, 'it was not delivered');
     await checkRecord(end, record, codec);
-  }
+  });
 }
 
-async function checkWatermark(fetcher: Fetcher, listed: PartitionEnd): Promise<void> {
+function checkWatermark(listed: PartitionEnd, high: bigint): void {
   const { topic, partition, end } = listed;
-  const { high } = await fetcher.watermarks({ topic, partition });
   if (high >= end) return;
   throw new SluiceError(
     'KAFKA_RECORDS_GONE',

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { EventCodec } from '../../../shared/envelope/codec.ts';
+import { type EventCodec, REGISTRY_REQUESTS } from '../../../shared/envelope/codec.ts';
 import type { ManifestState } from '../../../shared/envelope/fold.ts';
 import type { SnapshotIdentity } from '../../../shared/envelope/manifest.ts';
 import {
@@ -13,6 +13,7 @@ import type { Fetcher, Producer, TopicAdmin } from '../../../shared/kafka/interf
 import { manifestTopic, schemaTopic, snapshotTopic } from '../../../shared/kafka/topic-names.ts';
 import { quoteIdentifier, tableKey } from '../../../shared/postgres/identifiers.ts';
 import { failpoint } from '../../../shared/service/failpoint.ts';
+import { severalAtOnce } from '../../../shared/several-at-once.ts';
 import { publicationName, slotName, type Task } from '../../../shared/task/task.ts';
 import { needsTruncateLog, tablesWithoutTrigger } from '../../../shared/task/truncate-log.ts';
 import { type ManifestWriter, manifestWriter } from '../publish/manifest-writer.ts';
@@ -96,8 +97,8 @@ export async function startPath(
   const codec = kafka.openCodec({ incarnation, epoch, timeline: facts.timeline });
   // Events need schemas and topics: a task without a stream has neither.
   const streamed = task.types.has('incremental') ? tables : [];
-  await Promise.all([registerFirst(codec, streamed), readyTopics(task, state, { kafka, streamed })]);
-  await checkPartitionEnds(state, { fetcher: kafka.fetcher, codec, signal });
+  await Promise.all([registerSome(codec, state, streamed), readyTopics(task, state, { kafka, streamed })]);
+  await checkPartitionEnds(state, { admin: kafka.admin, fetcher: kafka.fetcher, codec, signal });
 
   const identities = union(state.epoch?.replicaIdentities ?? [], changes);
   const streamOptions = pgoutputOptions(task, source.version);
@@ -136,9 +137,14 @@ async function readyTopics(task: Task, state: ManifestState, { kafka, streamed }
   await kafka.admin.ensureTopics(topicsOf(task, streamed).map((spec) => ({ ...spec, orMore: state.epoch !== null })));
 }
 
-/** Shows that the registry takes schemas of ours; the stream registers the others, while rows are read. */
-async function registerFirst(codec: EventCodec, [first]: readonly TaskTable[]): Promise<void> {
-  if (first) await codec.encoder(first.shape, first.topic);
+/**
+ * The first, which shows that the registry takes schemas of ours, and those of tables with events, by which their last
+ * one will be read. The stream registers the others, while rows are read.
+ */
+async function registerSome(codec: EventCodec, { ends }: ManifestState, tables: readonly TaskTable[]): Promise<void> {
+  const listed = new Set([...ends.values()].map(({ topic }) => topic));
+  const some = tables.filter((table, index) => index === 0 || listed.has(table.topic));
+  await severalAtOnce(some, REGISTRY_REQUESTS, ({ shape, topic }) => codec.encoder(shape, topic));
 }
 
 async function knownManifest(task: Task, kafka: StartKafka, signal: AbortSignal): Promise<ManifestState> {

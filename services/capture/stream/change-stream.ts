@@ -37,9 +37,9 @@ export interface ChangeStreamOptions {
 
 const BATCH_BYTES = 2 * 1024 * 1024;
 /** Of a batch over very many tables, for each. */
-const LANE_BYTES = 4 * 1024;
+const LANE_BYTES = 8 * 1024;
 /** Bytes of records that are not counted yet, at which the socket is left unread. */
-const IN_FLIGHT_BYTES = 6 * 1024 * 1024;
+const IN_FLIGHT_BYTES = 12 * 1024 * 1024;
 const LOOK_MILLISECONDS = 1_000;
 /** After a fence, its reader may wait for a WAL position slightly past the fence's commit. */
 const FENCE_WINDOW_MILLISECONDS = 5_000;

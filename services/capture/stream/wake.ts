@@ -5,7 +5,10 @@ export class Wake {
 
   notify(): void {
     this.#news = true;
-    this.#waiting?.();
+    const waiting = this.#waiting;
+    // Once: Node.js takes note of each resolve of a promise that is resolved, at several microseconds each.
+    this.#waiting = null;
+    waiting?.();
   }
 
   async within(milliseconds: number): Promise<void> {

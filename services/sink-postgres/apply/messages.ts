@@ -4,54 +4,130 @@
  */
 
 const INT32 = 4;
+const INT16 = 2;
 const NULL = -1;
+/** Larger values are not copied among the others. */
+const LARGE_BYTES = 32 * 1024;
+const FIRST_BYTES = 2 * 1024;
+const BLOCK_BYTES = 64 * 1024;
 
 const code = (letter: string) => letter.charCodeAt(0);
 
-/** Without a body. */
-const empty = (letter: string) => Buffer.from([code(letter), 0, 0, 0, INT32]);
-export const SYNC = empty('S');
-export const COPY_DONE = empty('c');
-/** Of the unnamed portal, all rows. */
-export const EXECUTE = Buffer.from([code('E'), 0, 0, 0, 9, 0, 0, 0, 0, 0]);
+/** Writes messages one after the other, many in one block: thousands of small parts cost more than their bytes. */
+export class MessageWriter {
+  readonly #write: (bytes: Buffer) => void;
+  #block = Buffer.allocUnsafe(FIRST_BYTES);
+  #at = 0;
 
-/** Forgets the name, which need not be known, and gives it to the statement. */
-export function prepareMessages(name: string, text: string): Buffer {
-  const close = message('C', 2 + name.length, `S${name}\0`);
-  const length = name.length + 1 + Buffer.byteLength(text) + 1 + 2;
-  return Buffer.concat([close, message('P', length, `${name}\0${text}\0\0\0`)]);
-}
-
-/** The values follow each other in it, large ones as they are given. */
-export function bindMessages(name: string, values: readonly (Buffer | null)[]): Buffer[] {
-  const length = 1 + name.length + 1 + 2 + 2 + 2 + values.reduce((sum, value) => sum + INT32 + (value?.length ?? 0), 0);
-  const head = Buffer.alloc(1 + INT32 + 1 + name.length + 1 + 2 + 2);
-  head[0] = code('B');
-  head.writeInt32BE(INT32 + length, 1);
-  head.write(name, 1 + INT32 + 1, 'latin1');
-  head.writeInt16BE(values.length, head.length - 2);
-  const parts: Buffer[] = [head];
-  for (const value of values) {
-    const size = Buffer.alloc(INT32);
-    size.writeInt32BE(value?.length ?? NULL);
-    parts.push(size);
-    if (value) parts.push(value);
+  /** `write` gets the bytes in order, and keeps them as long as it likes. */
+  constructor(write: (bytes: Buffer) => void) {
+    this.#write = write;
   }
-  parts.push(Buffer.alloc(2));
-  return parts;
+
+  /** Forgets the name, which need not be known, and gives it to the statement. */
+  prepare(name: string, text: string): void {
+    this.#begin('C', 1 + name.length + 1);
+    this.#text('S');
+    this.#name(name);
+    const length = Buffer.byteLength(text);
+    this.#begin('P', name.length + 1 + length + 1 + INT16);
+    this.#name(name);
+    this.#reserve(length + 1 + INT16);
+    this.#at += this.#block.write(text, this.#at);
+    this.#block[this.#at++] = 0;
+    this.#int16(0);
+  }
+
+  /** To the unnamed portal. */
+  bind(name: string, values: readonly (string | Buffer | null)[]): void {
+    const length = values.reduce((sum, value) => sum + INT32 + sizeOf(value), 0);
+    this.#begin('B', 1 + name.length + 1 + INT16 + INT16 + length + INT16);
+    this.#name('');
+    this.#name(name);
+    this.#int16(0);
+    this.#int16(values.length);
+    for (const value of values) this.#value(value);
+    this.#int16(0);
+  }
+
+  /** The unnamed portal, all rows. */
+  execute(): void {
+    this.#begin('E', 1 + INT32);
+    this.#name('');
+    this.#int32(0);
+  }
+
+  /** All that a COPY reads. */
+  copy(data: Buffer): void {
+    this.#begin('d', data.length);
+    this.#bytes(data);
+    this.#begin('c', 0);
+  }
+
+  /** The last message. */
+  sync(): void {
+    this.#begin('S', 0);
+    this.#flush();
+  }
+
+  #begin(letter: string, length: number): void {
+    this.#reserve(1 + INT32);
+    this.#block[this.#at++] = code(letter);
+    this.#int32(INT32 + length);
+  }
+
+  #value(value: string | Buffer | null): void {
+    this.#int32(value === null ? NULL : sizeOf(value));
+    if (typeof value === 'string') this.#bytes(Buffer.from(value));
+    else if (value !== null) this.#bytes(value);
+  }
+
+  #bytes(bytes: Buffer): void {
+    if (bytes.length < LARGE_BYTES) {
+      this.#reserve(bytes.length);
+      this.#block.set(bytes, this.#at);
+      this.#at += bytes.length;
+    } else {
+      this.#flush();
+      this.#write(bytes);
+    }
+  }
+
+  #name(name: string): void {
+    this.#text(name);
+    this.#reserve(1);
+    this.#block[this.#at++] = 0;
+  }
+
+  #text(ascii: string): void {
+    this.#reserve(ascii.length);
+    for (let index = 0; index < ascii.length; index++) this.#block[this.#at++] = ascii.charCodeAt(index);
+  }
+
+  #int16(value: number): void {
+    this.#reserve(INT16);
+    this.#at = this.#block.writeInt16BE(value, this.#at);
+  }
+
+  #int32(value: number): void {
+    this.#reserve(INT32);
+    this.#at = this.#block.writeInt32BE(value, this.#at);
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#at + bytes <= this.#block.length) return;
+    this.#flush();
+    this.#block = Buffer.allocUnsafe(Math.max(bytes, BLOCK_BYTES));
+    this.#at = 0;
+  }
+
+  #flush(): void {
+    if (this.#at > 0) this.#write(this.#block.subarray(0, this.#at));
+    this.#block = this.#block.subarray(this.#at);
+    this.#at = 0;
+  }
 }
 
-export function copyDataHeader(length: number): Buffer {
-  const head = Buffer.alloc(1 + INT32);
-  head[0] = code('d');
-  head.writeInt32BE(INT32 + length, 1);
-  return head;
-}
-
-function message(letter: string, length: number, body: string): Buffer {
-  const bytes = Buffer.alloc(1 + INT32 + length);
-  bytes[0] = code(letter);
-  bytes.writeInt32BE(INT32 + length, 1);
-  bytes.write(body, 1 + INT32);
-  return bytes;
+function sizeOf(value: string | Buffer | null): number {
+  return value === null ? 0 : typeof value === 'string' ? Buffer.byteLength(value) : value.length;
 }

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { bindMessages, COPY_DONE, copyDataHeader, EXECUTE, prepareMessages, SYNC } from './messages.ts';
+import { MessageWriter } from './messages.ts';
 import type { Statement } from './statements.ts';
 
 /** What became of one statement: rows affected or found, and the last row that it gave. */
@@ -60,9 +60,10 @@ class Submission {
 
   submit({ stream }: Wire): void {
     if (!stream.writable) return;
+    const messages = new MessageWriter((bytes) => stream.write(bytes));
     stream.cork();
-    for (const statement of this.#statements) for (const part of this.#messages(statement)) stream.write(part);
-    stream.write(SYNC);
+    for (const statement of this.#statements) this.#write(messages, statement);
+    messages.sync();
     stream.uncork();
   }
 
@@ -89,17 +90,16 @@ class Submission {
   handlePortalSuspended(): void {}
   handleEmptyQuery(): void {}
 
-  #messages({ text, values, copy }: Statement): Buffer[] {
+  #write(messages: MessageWriter, { text, values, copy }: Statement): void {
     const prepared = this.#prepared.get(text) ?? { name: `sluice-set-${this.#prepared.size}`, known: false };
-    this.#prepared.set(text, prepared);
-    const parameters = values.map((value) => (typeof value === 'string' ? Buffer.from(value) : value));
-    const messages = [...bindMessages(prepared.name, parameters), EXECUTE];
     if (!prepared.known) {
-      messages.unshift(prepareMessages(prepared.name, text));
+      this.#prepared.set(text, prepared);
+      messages.prepare(prepared.name, text);
       prepared.known = true;
       this.#new.push(prepared);
     }
-    if (copy) messages.push(copyDataHeader(copy.length), copy, COPY_DONE);
-    return messages;
+    messages.bind(prepared.name, values);
+    messages.execute();
+    if (copy) messages.copy(copy);
   }
 }

@@ -27,8 +27,11 @@ const COPY_ROWS = 50;
 export function copyRows(target: Target, rows: readonly Row[]): Statement | null {
   const { written, key, arbiter, table } = target;
   if (rows.length < COPY_ROWS || written.length === 0 || (key.length > 0 && !arbiter)) return null;
-  const columns = written.map((index) => name(target, index)).join(', ');
-  return { text: `COPY ${quoteTable(table)} (${columns}) FROM STDIN`, values: [], copy: copyText(rows, written) };
+  const text = texts.of(target, 'copy', () => {
+    const columns = written.map((index) => name(target, index)).join(', ');
+    return `COPY ${quoteTable(table)} (${columns}) FROM STDIN`;
+  });
+  return { text, values: [], copy: copyText(rows, written) };
 }
 
 /**
@@ -37,13 +40,19 @@ export function copyRows(target: Target, rows: readonly Row[]): Statement | null
  * null: to be written row by row.
  */
 export function insertRows(target: Target, rows: readonly Row[], policy: ConflictPolicy): Statement | null {
-  const { written, key, arbiter } = target;
+  const { written } = target;
   if (written.length === 0) {
     const text = `INSERT INTO ${quoteTable(target.table)} SELECT FROM generate_series(1, $1::int)`;
     return { text, values: [String(rows.length)] };
   }
-  const source = isOneLarge(rows) ? null : rowSource(target, written, rows);
+  const source = isOneLarge(rows) ? null : rowSource(target, written);
   if (!source) return null;
+  const text = texts.of(target, `insert ${policy}`, () => insertText(target, source, policy));
+  return { text, values: source.values(rows) };
+}
+
+function insertText(target: Target, source: RowSource, policy: ConflictPolicy): string {
+  const { written, key, arbiter } = target;
   const select = `SELECT ${written.map(source.column).join(', ')} FROM ${source.text}`;
   const exists = `SELECT FROM ${only(target.table)} AS t WHERE ${keyEquals(target, source.column)}`;
   const conflict = arbiter
@@ -51,27 +60,34 @@ export function insertRows(target: Target, rows: readonly Row[], policy: Conflic
     : key.length > 0
       ? ` WHERE NOT EXISTS (${exists})`
       : '';
-  return { text: `${insertInto(target)} ${select}${conflict}`, values: source.values };
+  return `${insertInto(target)} ${select}${conflict}`;
 }
 
 /** Sets the columns `set` of the rows with the key of each tuple; without columns it finds them. null: to be written row by row. */
 export function updateRows(target: Target, set: readonly number[], rows: readonly Row[]): Statement | null {
-  const source = isOneLarge(rows) ? null : rowSource(target, [...target.key, ...set], rows);
+  const source = isOneLarge(rows) ? null : rowSource(target, [...target.key, ...set]);
   if (!source) return null;
+  const text = texts.of(target, `update ${set}`, () => updateText(target, set, source));
+  return { text, values: source.values(rows) };
+}
+
+function updateText(target: Target, set: readonly number[], source: RowSource): string {
   const where = `WHERE ${keyEquals(target, source.column)}`;
-  const { values } = source;
-  if (set.length === 0) return { text: `SELECT FROM ${only(target.table)} AS t, ${source.text} ${where}`, values };
+  if (set.length === 0) return `SELECT FROM ${only(target.table)} AS t, ${source.text} ${where}`;
   const assignments = set.map((index) => `${name(target, index)} = ${source.column(index)}`).join(', ');
   const from = `FROM ${source.text} ${where}`;
-  return { text: `UPDATE ${only(target.table)} AS t SET ${assignments} ${from}`, values };
+  return `UPDATE ${only(target.table)} AS t SET ${assignments} ${from}`;
 }
 
 /** Deletes the rows with the key of each tuple. */
 export function deleteRows(target: Target, rows: readonly Row[]): Statement | null {
-  const source = rowSource(target, target.key, rows);
+  const source = rowSource(target, target.key);
   if (!source) return null;
-  const using = `USING ${source.text} WHERE ${keyEquals(target, source.column)}`;
-  return { text: `DELETE FROM ${only(target.table)} AS t ${using}`, values: source.values };
+  const text = texts.of(target, 'delete', () => {
+    const using = `USING ${source.text} WHERE ${keyEquals(target, source.column)}`;
+    return `DELETE FROM ${only(target.table)} AS t ${using}`;
+  });
+  return { text, values: source.values(rows) };
 }
 
 /**
@@ -81,13 +97,13 @@ export function deleteRows(target: Target, rows: readonly Row[]): Statement | nu
  */
 export function removeRows(target: Target, rows: readonly Tuple[]): Statement | null {
   if (target.written.length === 0) return null;
-  const source = rowSource(target, target.written, rows);
+  const source = rowSource(target, target.written);
   if (!source) return null;
   return {
     text: `${matched(target, { source: source.text, before: source.column, more: '' })}
       DELETE FROM ${only(target.table)} AS t USING gone JOIN found USING (image, nth)
       WHERE t.tableoid = found.tableoid AND t.ctid = found.ctid`,
-    values: source.values,
+    values: source.values(rows),
   };
 }
 
@@ -150,14 +166,40 @@ interface RowSource {
   /** To stand after FROM. */
   readonly text: string;
   readonly column: (index: number) => string;
-  readonly values: readonly (string | Buffer)[];
+  readonly values: (rows: readonly Row[]) => readonly (string | Buffer)[];
 }
 
+/** What depends on a target alone is made once: of a thousand tables there are thousands of statements in each batch. */
+class OfTarget<T> {
+  readonly #made = new WeakMap<Target, Map<string, T>>();
+
+  of(target: Target, name: string, make: () => T): T {
+    let ofTarget = this.#made.get(target);
+    if (!ofTarget) {
+      ofTarget = new Map();
+      this.#made.set(target, ofTarget);
+    }
+    let made = ofTarget.get(name);
+    if (made === undefined) {
+      made = make();
+      ofTarget.set(name, made);
+    }
+    return made;
+  }
+}
+
+const texts = new OfTarget<string>();
+const sources = new OfTarget<RowSource | null>();
+
 /**
- * The rows as a table expression `r` that gives the columns `indexes`; null when no set-based form can carry them:
+ * Rows as a table expression `r` that gives the columns `indexes`; null when no set-based form can carry them:
  * a row literal leaves the other columns NULL, which a domain among them may refuse.
  */
-function rowSource(target: Target, indexes: readonly number[], rows: readonly Row[]): RowSource | null {
+function rowSource(target: Target, indexes: readonly number[]): RowSource | null {
+  return sources.of(target, String(indexes), () => makeSource(target, indexes));
+}
+
+function makeSource(target: Target, indexes: readonly number[]): RowSource | null {
   const columns = indexes.map((index) => target.columns[index]!);
   if (columns.every(({ element }) => element !== null)) {
     const names = indexes.map((index) => `c${index}`).join(', ');
@@ -165,7 +207,7 @@ function rowSource(target: Target, indexes: readonly number[], rows: readonly Ro
     return {
       text: `unnest(${parameters}) AS r(${names})`,
       column: (index) => `r.c${index}`,
-      values: columnArrays(rows, indexes, (index) => target.columns[index]!),
+      values: (rows) => columnArrays(rows, indexes, (index) => target.columns[index]!),
     };
   }
   const given = new Set(indexes);
@@ -174,7 +216,7 @@ function rowSource(target: Target, indexes: readonly number[], rows: readonly Ro
   return {
     text: `unnest($1::${quoteTable(target.table)}[]) AS r`,
     column: (index) => `r.${name(target, index)}`,
-    values: [rowArray(rows.map(tupleOf), fields)],
+    values: (rows) => [rowArray(rows.map(tupleOf), fields)],
   };
 }
 

@@ -1,4 +1,8 @@
 const FIRST_BYTES = 1024;
+/** A text up to this is copied, and written in memory that is used again. */
+const MOST_COPIED_BYTES = 16 * 1024;
+/** A statement has a text for each column. */
+const MOST_SPARE = 256;
 const SHORT = 256;
 const HEX_BYTES = 8192;
 const BACKSLASH = 0x5c;
@@ -17,14 +21,24 @@ export function escapesOf(pairs: Readonly<Record<string, string>>): Uint8Array {
   return escapes;
 }
 
+const NOTHING = Buffer.alloc(0);
+/** Of writers that finished. */
+const spare: Buffer[] = [];
+
 /** UTF-8 text that grows at its end. */
 export class TextWriter {
-  #bytes: Buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  #bytes: Buffer = spare.pop() ?? Buffer.allocUnsafeSlow(FIRST_BYTES);
   #at = 0;
 
   /** What was written; nothing more may be. */
   finish(): Buffer {
-    return this.#bytes.subarray(0, this.#at);
+    const bytes = this.#bytes;
+    const text = bytes.subarray(0, this.#at);
+    this.#bytes = NOTHING;
+    this.#at = 0;
+    if (bytes.length > MOST_COPIED_BYTES || spare.length === MOST_SPARE) return text;
+    spare.push(bytes);
+    return Buffer.from(text);
   }
 
   byte(byte: number): void {

@@ -1,11 +1,13 @@
 /** Wakes one waiter; a ring while nobody waits is kept for the next. */
 export class Bell {
   #rung = false;
-  #wake: () => void = () => undefined;
+  #wake: (() => void) | null = null;
 
   ring(): void {
     this.#rung = true;
-    this.#wake();
+    const wake = this.#wake;
+    this.#wake = null;
+    wake?.();
   }
 
   async wait(): Promise<void> {

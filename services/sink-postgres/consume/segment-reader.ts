@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { EventCodec } from '../../../shared/envelope/codec.ts';
+import { type EventCodec, REGISTRY_REQUESTS } from '../../../shared/envelope/codec.ts';
 import type { EventScanner } from '../../../shared/envelope/event-scanner.ts';
 import type { Segment } from '../../../shared/envelope/manifest.ts';
 import type { PackedEvent } from '../../../shared/envelope/packed-event.ts';
@@ -25,8 +25,6 @@ export interface ReadBatch {
 }
 
 const TURN_MS = 10;
-/** To the registry, at once. */
-const REQUESTS = 8;
 /** Of an event in memory, beside its record. */
 const EVENT_OVERHEAD = 150;
 
@@ -88,7 +86,7 @@ export class SegmentReader {
 
   /** Those of first records, several at a time: the events of a thousand tables need a thousand. */
   async #knowSchemas(pages: readonly RecordPage[]): Promise<void> {
-    await severalAtOnce(pages, REQUESTS, async ({ bytes, bounds }) => {
+    await severalAtOnce(pages, REGISTRY_REQUESTS, async ({ bytes, bounds }) => {
       const start = bounds[2] ?? -1;
       const end = bounds[3] ?? -1;
       // What is wrong with it is found when its turn comes, and told with its place.

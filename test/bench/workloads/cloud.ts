@@ -1,7 +1,7 @@
 import { CHANGES_PER_CYCLE, cloudTables, fillCloud, runCloud } from '../load/cloud.ts';
 import { backlogWorkload } from './backlog.ts';
 
-const CYCLES = 40_000;
+const CYCLES = 100_000;
 
 export const cloud = backlogWorkload({
   name: 'cloud',
