@@ -7,12 +7,13 @@ import type { ManifestWriter } from '../publish/manifest-writer.ts';
 import { Publisher } from '../publish/publisher.ts';
 import type { TableLanes } from '../publish/table-lanes.ts';
 import { Acknowledger } from './acknowledger.ts';
+import type { ShapeRule } from './bound-tables.ts';
 import { LoggedTruncates } from './logged-truncates.ts';
 import { PgoutputDecoder } from './pgoutput-decoder.ts';
 import type { PgoutputMessage } from './pgoutput-message.ts';
 import type { ReplicationConnection, StreamStart, WalReceiver } from './replication-connection.ts';
 import type { StreamedTable } from './streamed-table.ts';
-import { type KnownTransaction, type ShapeRule, TransactionAssembler } from './transaction-assembler.ts';
+import { type KnownTransaction, TransactionAssembler } from './transaction-assembler.ts';
 import { Wake } from './wake.ts';
 
 export interface ChangeStreamOptions {

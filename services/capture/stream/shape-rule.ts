@@ -4,9 +4,9 @@ import type { SnapshotIdentity } from '../../../shared/envelope/manifest.ts';
 import { isSeenBy } from '../../../shared/envelope/skip-rule.ts';
 import { tableKey } from '../../../shared/postgres/identifiers.ts';
 import { reshaped } from '../start/task-tables.ts';
+import type { ShapeRule } from './bound-tables.ts';
 import type { Relation } from './pgoutput-message.ts';
 import { changed, differenceOf, type StreamedTable } from './streamed-table.ts';
-import type { ShapeRule } from './transaction-assembler.ts';
 
 export interface ShapeRuleOptions {
   /** Tables are read; in a task that only streams their shapes may never change. */

@@ -3,6 +3,7 @@ import type { OutgoingEvent } from '../../../shared/envelope/outgoing-event.ts';
 import type { WireTuple } from '../../../shared/envelope/wire-tuple.ts';
 import { SluiceError } from '../../../shared/errors.ts';
 import { formatLsn, type Lsn, ZERO_LSN } from '../../../shared/postgres/lsn.ts';
+import { type BoundTable, BoundTables, type ShapeRule } from './bound-tables.ts';
 import type { BeginMessage, CommitMessage, PgoutputMessage, Relation, UpdateMessage } from './pgoutput-message.ts';
 import type { StreamedTable } from './streamed-table.ts';
 
@@ -45,18 +46,6 @@ interface TableOrder {
 /** A transaction that is published already and that the source was asked for once more. */
 export type KnownTransaction = Pick<CommittedTransaction, 'commitLsn' | 'endLsn' | 'commitTime'>;
 
-/**
- * The table as the stream describes it in this transaction, for the events that follow.
- * @throws SluiceError SOURCE_TABLE_CHANGED, SOURCE_TABLE_RESHAPED
- */
-export type ShapeRule = (table: StreamedTable, relation: Relation, transaction: EventTransaction) => StreamedTable;
-
-interface BoundTable {
-  readonly table: StreamedTable;
-  /** Places of the row key's columns. */
-  readonly key: readonly number[];
-}
-
 /** Positions are numbers: they count from 1, and no task lives for so many events. */
 const MOST_POSITION = 2n ** 52n;
 
@@ -77,19 +66,14 @@ export interface AssemblerOptions {
  * gets the same positions, which is what makes parts of it comparable between attempts.
  */
 export class TransactionAssembler {
-  readonly #tables: ReadonlyMap<number, StreamedTable>;
+  readonly #tables: BoundTables;
   readonly #receiver: TransactionReceiver;
-  readonly #shapeRule: ShapeRule;
-  /** By oid: what the stream described and is selected. */
-  readonly #bound = new Map<number, BoundTable>();
   readonly #orders = new Map<StreamedTable, TableOrder>();
   #position: number;
   #open: OpenTransaction | null = null;
   /** To come first, and to be passed over. */
   #again: KnownTransaction | null = null;
   #passing = false;
-  /** Described while passing over: to be looked at when they are used. */
-  readonly #described = new Map<number, Relation>();
   /** The one event that is given out. */
   readonly #event: OutgoingEvent = {
     op: 'c',
@@ -107,10 +91,9 @@ export class TransactionAssembler {
 
   constructor({ tables, position, receiver, shapeRule }: AssemblerOptions) {
     if (position >= MOST_POSITION) throw new SluiceError('INTERNAL', `position ${position} is beyond what is counted`);
-    this.#tables = tables;
+    this.#tables = new BoundTables(tables, shapeRule);
     this.#position = Number(position);
     this.#receiver = receiver;
-    this.#shapeRule = shapeRule;
   }
 
   get inTransaction(): boolean {
@@ -145,7 +128,7 @@ export class TransactionAssembler {
       if (!same) throw otherHistory(again, `a transaction that committed at ${formatLsn(message.commitLsn)}`);
       this.#passing = true;
     } else if (message.type === 'relation') {
-      this.#described.set(message.relation.oid, message.relation);
+      this.#tables.put(message.relation);
     } else if (message.type === 'commit') {
       if (message.endLsn !== again.endLsn) throw otherHistory(again, `one that ends at ${formatLsn(message.endLsn)}`);
       this.#again = null;
@@ -162,7 +145,7 @@ export class TransactionAssembler {
         this.#commit(message);
         return null;
       case 'relation':
-        this.#describe(message.relation);
+        this.#tables.describe(message.relation, this.#transaction().transaction);
         return null;
       case 'insert':
       case 'update':
@@ -186,25 +169,8 @@ export class TransactionAssembler {
     this.#open = { transaction, ordinal: 0, totalOrder: 0, fence: false };
   }
 
-  #describe(relation: Relation): void {
-    this.#described.delete(relation.oid);
-    const known = this.#tables.get(relation.oid);
-    if (!known) return;
-    const table = this.#shapeRule(known, relation, this.#transaction().transaction);
-    const key = table.shape.columns.flatMap((column, i) => (column.key ? [i] : []));
-    this.#bound.set(relation.oid, { table, key });
-  }
-
-  #bindingOf(oid: number): BoundTable | undefined {
-    const bound = this.#bound.get(oid);
-    const described = bound ? undefined : this.#described.get(oid);
-    if (!described) return bound;
-    this.#describe(described);
-    return this.#bound.get(oid);
-  }
-
   #change(message: RowMessage, lsn: number | bigint): StreamedTable | null {
-    const bound = this.#bindingOf(message.relation.oid);
+    const bound = this.#tables.of(message.relation.oid, this.#transaction().transaction);
     if (bound && !this.#receiver.takes(bound.table)) return bound.table;
     this.#next();
     if (!bound) return null;
@@ -235,8 +201,9 @@ export class TransactionAssembler {
     restartIdentity: boolean,
     lsn: number | bigint,
   ): StreamedTable | null {
+    const { transaction } = this.#transaction();
     // What is only logged as truncated may not be described yet.
-    const tables = relations.flatMap(({ oid }) => this.#bindingOf(oid)?.table ?? this.#tables.get(oid) ?? []);
+    const tables = relations.flatMap(({ oid }) => this.#tables.selected(oid, transaction) ?? []);
     const untaken = tables.find((table) => !this.#receiver.takes(table));
     if (untaken) return untaken;
     this.#next();

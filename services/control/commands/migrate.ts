@@ -21,7 +21,7 @@ export async function migrate(options: TaskArguments): Promise<number> {
   return interruptible(async (signal) => {
     const takeOver = options.takeOver === true;
     using held = new HeldServices({ childArguments, takeOver });
-    if (options.skipPrecheck !== true && (await isNew(task, signal))) await look({ task, childArguments });
+    if (options.skipPrecheck !== true && (await isNew(task, signal))) await look({ task, childArguments }, signal);
     await refuseWhenCutOver(task);
     if (!json) note(`task ${task.name}: ${describe(task)}`);
     const patient = options.skipPrecheck !== true;
@@ -59,8 +59,11 @@ export async function refuseWhenCutOver(task: Task): Promise<void> {
   }
 }
 
-export async function look(options: PrecheckOptions): Promise<void> {
+export async function look(options: PrecheckOptions, signal: AbortSignal): Promise<void> {
   const report = await runPrechecks(options);
+  const refused = report.findings.some(({ severity }) => severity === 'error');
+  // Somebody has started the task meanwhile, and what was found may be their work: their lock at the source speaks then.
+  if (refused && !(await isNew(options.task, signal))) return;
   refuseOnErrors(report);
   for (const { message, remedy } of report.findings) note(`warning: ${message}\n  remedy: ${remedy}`);
 }

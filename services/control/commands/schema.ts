@@ -26,7 +26,7 @@ export async function schema(options: TaskArguments): Promise<number> {
   if (options.dryRun === true) return writeSchema(await describeSource(await sourceArguments(given)), json);
   const { task, childArguments } = await openTask(given, true);
   return interruptible(async (signal) => {
-    if (options.skipPrecheck !== true && (await isNew(task, signal))) await look({ task, childArguments });
+    if (options.skipPrecheck !== true && (await isNew(task, signal))) await look({ task, childArguments }, signal);
     note(`task ${task.name}: schema, ${describe(task)}`);
     const display = openDisplay(false);
     const patient = options.skipPrecheck !== true;

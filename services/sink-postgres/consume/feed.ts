@@ -74,14 +74,24 @@ export class Feed {
 
   async #run(): Promise<void> {
     try {
+      let coming = this.#next();
       while (!this.#signal.aborted) {
-        for (const item of await this.#options.manifest.next(this.#signal)) await this.#follow(item);
+        const items = await coming;
+        coming = this.#next();
+        for (const item of items) await this.#follow(item);
         await this.#read();
       }
     } catch (error) {
       if (!this.#signal.aborted) this.#failure = { error };
     }
     this.#options.bell.ring();
+  }
+
+  /** Asked for while the events of what came before are read. */
+  #next(): Promise<ManifestItem[]> {
+    const items = this.#options.manifest.next(this.#signal);
+    items.catch(() => undefined);
+    return items;
   }
 
   async #follow(item: ManifestItem): Promise<void> {
