@@ -10,11 +10,11 @@ const LARGE_BYTES = 1024 * 1024;
 export class GrowingBytes {
   buffer: Buffer;
   at = 0;
-  readonly #pool: BytePool | null;
+  readonly pool: BytePool | null;
 
   /** `pool`: where its buffers come from; the last one is given back by who made this. */
   constructor(size: number, pool: BytePool | null = null) {
-    this.#pool = pool;
+    this.pool = pool;
     this.buffer = pool ? pool.take(size) : Buffer.allocUnsafeSlow(size);
   }
 
@@ -24,9 +24,9 @@ export class GrowingBytes {
     if (needed <= this.buffer.length) return;
     const room = needed > LARGE_BYTES ? Math.ceil(needed * 1.1) : this.buffer.length * 2;
     const size = Math.max(needed, room);
-    const larger = this.#pool ? this.#pool.take(size) : Buffer.allocUnsafeSlow(size);
+    const larger = this.pool ? this.pool.take(size) : Buffer.allocUnsafeSlow(size);
     this.buffer.copy(larger, 0, 0, this.at);
-    this.#pool?.give(this.buffer);
+    this.pool?.give(this.buffer);
     this.buffer = larger;
   }
 

@@ -21,11 +21,8 @@ export class RecordWriter {
   #recordSizeBytes = 2;
   #valueSizeBytes = 2;
 
-  readonly #pool: BytePool | null;
-
   /** `pool`: where its bytes come from, and where `release` brings them. */
   constructor(firstBytes = FIRST_BYTES, pool: BytePool | null = null) {
-    this.#pool = pool;
     this.out = new GrowingBytes(Math.max(firstBytes, BATCH_OVERHEAD + RECORD_OVERHEAD), pool);
     this.out.at = BATCH_OVERHEAD;
   }
@@ -75,7 +72,7 @@ export class RecordWriter {
 
   /** Takes what stands from a record's start on, of which `count` precede it, into a writer of its own. */
   splitAt(start: number, count: number): RecordWriter {
-    const tail = new RecordWriter(BATCH_OVERHEAD + RECORD_OVERHEAD * 2 + this.out.at - start, this.#pool);
+    const tail = new RecordWriter(BATCH_OVERHEAD + RECORD_OVERHEAD * 2 + this.out.at - start, this.out.pool);
     for (const record of recordsIn(this.out.buffer, start, this.out.at)) {
       tail.begin(record.key);
       tail.out.reserve(record.value.length);
@@ -98,7 +95,7 @@ export class RecordWriter {
 
   /** Nobody reads the sealed batch any more. */
   release(): void {
-    this.#pool?.give(this.out.buffer);
+    this.out.pool?.give(this.out.buffer);
   }
 }
 

@@ -26,7 +26,7 @@ test('a buffer is large enough, is in one hand only, and what is kept is bounded
         held.add(buffer);
       }
       let kept = 0;
-      for (const size of [4096, 8192, 16_384, 32_768, 65_536]) {
+      for (const size of [4096, 6144, 8192, 12_288, 16_384, 24_576, 32_768, 49_152, 65_536]) {
         for (let buffer = pool.take(size); given.has(buffer) && !held.has(buffer); buffer = pool.take(size)) {
           held.add(buffer);
           kept += buffer.length;

@@ -76,7 +76,7 @@ test('statements of any size come as they were given, whatever blocks they are w
         ];
         expect(close.body.toString()).toBe(`Ss${index}\0`);
         expect(parse.body.toString()).toBe(`s${index}\0${text}\0\0\0`);
-        expect(bound(bind.body)).toEqual({ name: `s${index}`, values: values.map((each) => each && each[0]) });
+        expect(bound(bind.body)).toEqual({ name: `s${index}`, values: values.map((each) => each?.[0] ?? null) });
         expect(execute.body).toEqual(Buffer.from([0, 0, 0, 0, 0]));
       }
     }),

@@ -1,8 +1,10 @@
+import { BytePool } from '../../../shared/kafka/byte-pool.ts';
+
 const FIRST_BYTES = 1024;
 /** A text up to this is copied, and written in memory that is used again. */
 const MOST_COPIED_BYTES = 16 * 1024;
 /** A statement has a text for each column. */
-const MOST_SPARE = 256;
+const POOL_BYTES = 4 * 1024 * 1024;
 const SHORT = 256;
 const HEX_BYTES = 8192;
 const BACKSLASH = 0x5c;
@@ -23,11 +25,11 @@ export function escapesOf(pairs: Readonly<Record<string, string>>): Uint8Array {
 
 const NOTHING = Buffer.alloc(0);
 /** Of writers that finished. */
-const spare: Buffer[] = [];
+const pool = new BytePool(POOL_BYTES);
 
 /** UTF-8 text that grows at its end. */
 export class TextWriter {
-  #bytes: Buffer = spare.pop() ?? Buffer.allocUnsafeSlow(FIRST_BYTES);
+  #bytes: Buffer = pool.take(FIRST_BYTES);
   #at = 0;
 
   /** What was written; nothing more may be. */
@@ -36,8 +38,8 @@ export class TextWriter {
     const text = bytes.subarray(0, this.#at);
     this.#bytes = NOTHING;
     this.#at = 0;
-    if (bytes.length > MOST_COPIED_BYTES || spare.length === MOST_SPARE) return text;
-    spare.push(bytes);
+    if (bytes.length > MOST_COPIED_BYTES) return text;
+    pool.give(bytes);
     return Buffer.from(text);
   }
 
@@ -131,8 +133,9 @@ export class TextWriter {
   }
 
   #grow(bytes: number): void {
-    const larger = Buffer.allocUnsafeSlow(Math.max(this.#at + bytes, this.#bytes.length * 2));
+    const larger = pool.take(Math.max(this.#at + bytes, this.#bytes.length * 2));
     this.#bytes.copy(larger, 0, 0, this.#at);
+    pool.give(this.#bytes);
     this.#bytes = larger;
   }
 }
