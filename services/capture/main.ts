@@ -4,11 +4,13 @@ import { parseTaskArguments } from '../../shared/task/arguments.ts';
 import { runCaptureService } from './run-capture.ts';
 import { describeSchema } from './schema/describe-schema.ts';
 
-await runService(async (signal) => {
-  const { task, flags } = await parseTaskArguments(process.argv.slice(2), ['take-over', 'describe-schema']);
-  if (flags.has('describe-schema')) await describeSchema(task, process.stdout);
-  else {
+const given = () => parseTaskArguments(process.argv.slice(2), ['take-over']);
+
+await runService(
+  async (signal) => {
+    const { task, flags } = await given();
     giveWay(task);
     await runCaptureService(task, { takeOver: flags.has('take-over') }, signal);
-  }
-});
+  },
+  async () => describeSchema((await given()).task),
+);

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { type ErrorCode, isSluiceError, SluiceError } from '../errors.ts';
 import { placed, postgresFailure, sqlstate } from './failure.ts';
+import { readSocket } from './read-socket.ts';
 import { watchSession } from './session-watch.ts';
 import { type TlsSettings, tlsOptions } from './tls.ts';
 
@@ -78,13 +79,15 @@ const newerSettings = `SELECT set_config(name, '0', false) FROM pg_settings
 const textOnly = { getTypeParser: () => (value: string) => value };
 
 export function clientConfig(endpoint: PostgresEndpoint, options: ConnectOptions): pg.ClientConfig {
+  const ssl = tlsOptions(endpoint.tls, endpoint.host);
   return {
     host: endpoint.host,
     port: endpoint.port,
     database: endpoint.database,
     user: endpoint.user,
     ...(endpoint.password === undefined ? {} : { password: endpoint.password }),
-    ssl: tlsOptions(endpoint.tls, endpoint.host),
+    ssl,
+    ...(ssl ? {} : { stream: readSocket }),
     application_name: options.applicationName,
     options: startupOptions(),
     connectionTimeoutMillis: 15_000,
@@ -127,20 +130,31 @@ export function endpointOf(client: pg.Client, endpoint: PostgresEndpoint): Postg
   return { ...endpoint, host: client.host, port: client.port, further: [] };
 }
 
+const NO_TLS = 'the server does not offer TLS';
+/** Servers that do not offer TLS: with sslmode=prefer they are not asked for it each time. */
+const withoutTls = new Set<string>();
+
+/** As libpq with sslmode=prefer: plaintext when TLS cannot be had, or when the server admits no TLS session. */
 async function connectTo(endpoint: PostgresEndpoint, options: ConnectOptions): Promise<pg.Client> {
+  const server = `${endpoint.host}:${endpoint.port}`;
+  const plain: PostgresEndpoint = { ...endpoint, tls: { mode: 'disable' } };
+  if (endpoint.tls.mode !== 'prefer') return await connectClassed(endpoint, options);
+  try {
+    return await connectClassed(withoutTls.has(server) ? plain : endpoint, options);
+  } catch (error) {
+    if (sqlstate(error) !== '28000' && !isSluiceError(error, 'POSTGRES_TLS_FAILED')) throw error;
+    if (withoutTls.delete(server)) return await connectTo(endpoint, options);
+    if ((error as Error).message.includes(NO_TLS)) withoutTls.add(server);
+  }
+  return await connectClassed(plain, options);
+}
+
+async function connectClassed(endpoint: PostgresEndpoint, options: ConnectOptions): Promise<pg.Client> {
   try {
     return await connectOnce(endpoint, options);
   } catch (error) {
-    const failure = isSluiceError(error) ? error : connectFailure(error, endpoint, options.end);
-    if (!allowsPlaintext(endpoint, failure)) throw failure;
-    return await connectTo({ ...endpoint, tls: { mode: 'disable' } }, options);
+    throw isSluiceError(error) ? error : connectFailure(error, endpoint, options.end);
   }
-}
-
-/** As libpq with sslmode=prefer: plaintext when TLS cannot be had, or when the server admits no TLS session. */
-function allowsPlaintext(endpoint: PostgresEndpoint, failure: SluiceError): boolean {
-  if (endpoint.tls.mode !== 'prefer') return false;
-  return failure.code === 'POSTGRES_TLS_FAILED' || sqlstate(failure) === '28000';
 }
 
 const END_MS = 2_000;
@@ -190,7 +204,7 @@ function connectFailure(error: unknown, endpoint: PostgresEndpoint, end: 'source
   const where = describeEnd(endpoint, end);
   const text = error instanceof Error && !('code' in error) ? error.message : '';
   if (text === 'The server does not support SSL connections') {
-    return placed('POSTGRES_TLS_FAILED', 'the server does not offer TLS', where, error);
+    return placed('POSTGRES_TLS_FAILED', NO_TLS, where, error);
   }
   if (text.startsWith('SASL: ') && !endpoint.password) {
     return placed('POSTGRES_AUTH_FAILED', 'the server asks for a password, and none is given', where, error);

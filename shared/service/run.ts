@@ -15,9 +15,15 @@ export const PARENT_VARIABLE = 'SLUICE_PARENT';
 /** Set by a parent that starts a process before it is known whether there is work: it loads, and waits to be told. */
 export const HELD_VARIABLE = 'SLUICE_HELD';
 
-/** What that parent says then. */
+/** What that parent says then; before it, it may ask. */
 export interface BeginMessage {
-  readonly kind: 'begin';
+  readonly kind: 'begin' | 'ask';
+}
+
+/** What it was asked for. Where it cannot be had, a `FailedMessage` comes, and the service waits on. */
+export interface AnswerMessage {
+  readonly kind: 'answer';
+  readonly value: unknown;
 }
 
 const SAME_SIGNAL_MS = 500;
@@ -28,9 +34,12 @@ const HEAP_GROWTH_PERCENT = 120;
  * Runs a service as the whole of this process, and ends the process.
  * SIGTERM, SIGINT and the end of the parent's IPC channel abort `signal`: the service drains and returns, exit code 0.
  * A second signal ends the process at once. An error is reported, to the parent where there is one, else on stderr,
- * and gives the exit code.
+ * and gives the exit code. `answer` gives, as JSON, what a parent that holds the service may ask for.
  */
-export async function runService(body: (signal: AbortSignal) => Promise<void>): Promise<never> {
+export async function runService(
+  body: (signal: AbortSignal) => Promise<void>,
+  answer?: () => Promise<unknown>,
+): Promise<never> {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
   const stop = new AbortController();
   const hasParent = process.connected === true;
@@ -46,25 +55,37 @@ export async function runService(body: (signal: AbortSignal) => Promise<void>): 
   process.once('disconnect', () => stop.abort(new Error('the parent process ended')));
   if (process.env[PARENT_VARIABLE] !== undefined && !hasParent) process.exit(0);
   try {
-    if (process.env[HELD_VARIABLE] !== undefined) await toldToBegin(stop.signal);
+    if (process.env[HELD_VARIABLE] !== undefined) await toldToBegin(stop.signal, answer);
     if (!stop.signal.aborted) await body(stop.signal);
     process.exit(0);
   } catch (error) {
-    const { exit, report, print } = reportError(error);
-    if (hasParent && process.connected) await tell({ kind: 'failed', ...report, exit });
+    const { exit, print } = reportError(error);
+    if (hasParent && process.connected) await tell(failed(error));
     else print(process.stderr);
     process.exit(exit);
   }
 }
 
-function toldToBegin(signal: AbortSignal): Promise<void> {
+function toldToBegin(signal: AbortSignal, answer?: () => Promise<unknown>): Promise<void> {
   return new Promise((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true });
-    process.on('message', ({ kind }: BeginMessage) => kind === 'begin' && resolve());
+    process.on('message', ({ kind }: BeginMessage) => {
+      if (kind === 'begin') resolve();
+      else
+        void answer?.().then(
+          (value) => tell({ kind: 'answer', value }),
+          (error: unknown) => tell(failed(error)),
+        );
+    });
   });
 }
 
-function tell(message: FailedMessage): Promise<void> {
+function failed(error: unknown): FailedMessage {
+  const { exit, report } = reportError(error);
+  return { kind: 'failed', ...report, exit };
+}
+
+function tell(message: FailedMessage | AnswerMessage): Promise<void> {
   return new Promise((resolve) => {
     if (!process.send) return resolve();
     process.send(message, undefined, undefined, () => resolve());

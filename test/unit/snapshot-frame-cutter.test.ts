@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { FrameCutter, PIECE_BYTES } from '../../services/capture/snapshot/frame-cutter.ts';
 import { OversizedRow } from '../../services/capture/snapshot/oversized-row.ts';
 import { ChunkBuffers, type RowChunk } from '../../services/capture/snapshot/row-chunk.ts';
+import { cutUp, message } from '../support/wire-messages.ts';
 
 /** Rows as COPY text: no newline byte inside. */
 const row = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 0x0a)));
@@ -10,27 +11,9 @@ const rowsOf = fc.array(row, { maxLength: 30 });
 const pieces = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 20 });
 const LARGEST = 1000;
 
-function message(kind: string, body: Buffer | string): Buffer {
-  const bytes = Buffer.from(body);
-  const header = Buffer.from(`${kind}....`);
-  header.writeInt32BE(bytes.length + 4, 1);
-  return Buffer.concat([header, bytes]);
-}
-
 const rowMessage = (bytes: Buffer | string) => message('d', Buffer.concat([Buffer.from(bytes), Buffer.from('\n')]));
 const response = message('H', '\0\0\0');
 const end = Buffer.concat([message('c', ''), message('C', 'COPY 1\0'), message('Z', 'I')]);
-
-/** The bytes in pieces of the given sizes, over and over. */
-function cutUp(bytes: Buffer, sizes: readonly number[]): Buffer[] {
-  const parts: Buffer[] = [];
-  for (let at = 0, i = 0; at < bytes.length; i += 1) {
-    const size = sizes[i % sizes.length] ?? 1;
-    parts.push(bytes.subarray(at, at + size));
-    at += size;
-  }
-  return parts;
-}
 
 /** What was pushed in pieces, as it came out; the chunks' bytes as they are when the next piece was pushed. */
 class Cutting {

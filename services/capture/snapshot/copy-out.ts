@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type pg from 'pg';
+import { setInPlace } from '../../../shared/postgres/read-socket.ts';
 import { type CutterOptions, FrameCutter } from './frame-cutter.ts';
 import type { OversizedRow } from './oversized-row.ts';
 import type { RowChunk } from './row-chunk.ts';
@@ -72,6 +73,7 @@ export class CopyOut implements pg.Submittable {
     this.#stream = stream;
     this.#listeners = stream.listeners('data') as Listener[];
     stream.removeAllListeners('data');
+    setInPlace(stream, true);
     stream.on('data', this.#take);
     connection.query(this.#text);
   }
@@ -112,6 +114,7 @@ export class CopyOut implements pg.Submittable {
     const stream = this.#stream;
     if (!stream?.listeners('data').includes(this.#take)) return;
     stream.removeListener('data', this.#take);
+    setInPlace(stream, false);
     for (const listener of this.#listeners) stream.on('data', listener);
   }
 

@@ -70,7 +70,7 @@ export class FrameCutter {
   push(bytes: Buffer): void {
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
       const piece = bytes.length <= PIECE_BYTES ? bytes : bytes.subarray(at, at + PIECE_BYTES);
-      if (this.#ended) this.#receiver.other(piece);
+      if (this.#ended) this.#receiver.other(Buffer.from(piece));
       else if (this.#oversized) this.#measure(piece);
       else this.#take(piece);
     }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { SluiceError } from '../../../shared/errors.ts';
+import { setInPlace } from '../../../shared/postgres/read-socket.ts';
 
 /** Kind and length, which counts itself. */
 const HEADER = 5;
@@ -21,9 +22,9 @@ export class CopyFrames {
   readonly #parse: (bytes: Buffer) => void;
   readonly #take: FrameTaker;
   readonly #onFailed: (error: unknown) => void;
-  /** Bytes of a message that is not whole. */
-  #parts: Buffer[] = [];
-  #partBytes = 0;
+  /** A message that is not whole: as large as what is known of it, its header or all. */
+  #begun: Buffer | null = null;
+  #filled = 0;
   /** What came and is not taken, while paused. */
   #rest: Buffer | null = null;
   #paused = false;
@@ -38,6 +39,7 @@ export class CopyFrames {
     this.#take = take;
     this.#onFailed = onFailed;
     socket.removeListener('data', parse);
+    setInPlace(socket, true);
     socket.on('data', this.#read);
   }
 
@@ -60,7 +62,7 @@ export class CopyFrames {
   end(): void {
     this.#ended = true;
     this.#rest = null;
-    this.#parts = [];
+    this.#begun = null;
     this.#socket.resume();
   }
 
@@ -69,57 +71,70 @@ export class CopyFrames {
     try {
       // What a stream had read before it was paused may still come.
       if (this.#paused) this.#rest = this.#rest ? Buffer.concat([this.#rest, bytes]) : bytes;
-      else this.#walk(this.#parts.length > 0 ? this.#completed(bytes) : bytes);
+      else this.#walk(bytes, this.#begun ? this.#complete(bytes) : 0);
     } catch (error) {
       this.end();
       this.#onFailed(error);
     }
   };
 
-  /** The first message is put together before the others are looked at, so that a large one is copied once. */
-  #completed(bytes: Buffer): Buffer {
-    this.#parts.push(bytes);
-    this.#partBytes += bytes.length;
-    const first = this.#parts[0]!;
-    if (first.length < HEADER) {
-      const joined = Buffer.concat(this.#parts, this.#partBytes);
-      this.#parts = [joined];
-      if (joined.length < HEADER) return NOTHING;
-    }
-    if (this.#partBytes < this.#parts[0]!.readUInt32BE(1) + 1) return NOTHING;
-    const whole = Buffer.concat(this.#parts, this.#partBytes);
-    this.#parts = [];
-    this.#partBytes = 0;
-    return whole;
+  /** Makes the message that has begun whole, and gives it; how far the bytes are used. */
+  #complete(bytes: Buffer): number {
+    const at = this.#fill(bytes);
+    const message = this.#begun!;
+    if (this.#filled < message.length) return at;
+    this.#begun = null;
+    if (this.#give(message, 0, message.length)) return at;
+    this.#rest = Buffer.concat([message, bytes.subarray(at)]);
+    return bytes.length;
   }
 
-  #walk(bytes: Buffer): void {
+  #fill(bytes: Buffer): number {
     let at = 0;
-    while (bytes.length - at >= HEADER) {
-      const end = at + 1 + bytes.readUInt32BE(at + 1);
-      if (end > bytes.length) break;
-      if (bytes[at] !== COPY_DATA) this.#parse(bytes.subarray(at, end));
-      else if (!this.#take(bytes, at + HEADER, end)) {
-        this.#keepRest(bytes, at);
-        return;
-      }
-      at = end;
-      if (this.#ended) return;
-      if (this.#paused) {
-        this.#keepRest(bytes, at);
-        return;
-      }
+    for (;;) {
+      const begun = this.#begun!;
+      const part = bytes.subarray(at, at + begun.length - this.#filled);
+      begun.set(part, this.#filled);
+      this.#filled += part.length;
+      at += part.length;
+      const size = this.#filled < HEADER ? HEADER : messageSize(begun, 0);
+      if (size === begun.length) return at;
+      this.#begun = Buffer.allocUnsafe(size);
+      begun.copy(this.#begun);
     }
-    if (at === bytes.length) return;
-    // Copied where little of much is left, so that it does not hold the whole.
-    const part = Buffer.from(bytes.subarray(at));
-    this.#parts = [part];
-    this.#partBytes = part.length;
   }
 
-  #keepRest(bytes: Buffer, at: number): void {
-    if (at < bytes.length) this.#rest = bytes.subarray(at);
+  #walk(bytes: Buffer, from: number): void {
+    let at = from;
+    while (!this.#ended && !this.#paused) {
+      const left = bytes.length - at;
+      const size = left < HEADER ? HEADER : messageSize(bytes, at);
+      if (left < size) {
+        this.#begin(bytes, at, size);
+        return;
+      }
+      if (!this.#give(bytes, at, at + size)) break;
+      at += size;
+    }
+    if (!this.#ended && at < bytes.length) this.#rest = bytes.subarray(at);
+  }
+
+  /** False when it cannot be taken now. */
+  #give(bytes: Buffer, at: number, end: number): boolean {
+    if (bytes[at] === COPY_DATA) return this.#take(bytes, at + HEADER, end);
+    this.#parse(bytes.subarray(at, end));
+    return true;
+  }
+
+  /** Copied, so that it does not hold the whole, whose memory may be read into again. */
+  #begin(bytes: Buffer, at: number, size: number): void {
+    if (at === bytes.length) return;
+    this.#begun = Buffer.allocUnsafe(size);
+    this.#filled = bytes.copy(this.#begun, 0, at);
   }
 }
 
-const NOTHING = Buffer.alloc(0);
+/** Of a message with its kind and its length. */
+function messageSize(bytes: Buffer, at: number): number {
+  return bytes.readUInt32BE(at + 1) + 1;
+}

@@ -21,7 +21,8 @@ export async function migrate(options: TaskArguments): Promise<number> {
   return interruptible(async (signal) => {
     const takeOver = options.takeOver === true;
     using held = new HeldServices({ childArguments, takeOver });
-    if (options.skipPrecheck !== true && (await isNew(task, signal))) await look({ task, childArguments }, signal);
+    if (options.skipPrecheck !== true && (await isNew(task, signal)))
+      await look({ task, capture: held.capture }, signal);
     await refuseWhenCutOver(task);
     if (!json) note(`task ${task.name}: ${describe(task)}`);
     const patient = options.skipPrecheck !== true;

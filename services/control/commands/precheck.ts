@@ -2,12 +2,14 @@ import { ExitCode } from '../../../shared/errors.ts';
 import type { TaskArguments } from '../../../shared/task/arguments.ts';
 import { writeJson, writeLine } from '../output.ts';
 import { runPrechecks } from '../prechecks/run-prechecks.ts';
+import { HeldService } from '../processes/service-process.ts';
 import { openTask } from './task-context.ts';
 
 /** Exit code 4 when a finding is an error. */
 export async function precheck(options: TaskArguments): Promise<number> {
   const { task, childArguments } = await openTask(options, false);
-  const report = await runPrechecks({ task, childArguments });
+  using capture = new HeldService('capture', childArguments);
+  const report = await runPrechecks({ task, capture });
   const failed = report.findings.some(({ severity }) => severity === 'error');
   if (options.json === true) {
     writeJson({ task: task.name, ok: !failed, findings: report.findings, checks: report.ran });

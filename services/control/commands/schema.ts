@@ -1,8 +1,9 @@
 import type { SchemaObject } from '../../../shared/envelope/schema-object.ts';
 import { ExitCode, SluiceError } from '../../../shared/errors.ts';
 import type { TaskArguments } from '../../../shared/task/arguments.ts';
-import { runMigration } from '../migration/run-migration.ts';
+import { HeldServices, runMigration } from '../migration/run-migration.ts';
 import { note, writeJson, writeLine } from '../output.ts';
+import { HeldService } from '../processes/service-process.ts';
 import { openDisplay } from '../progress/display.ts';
 import { describeSource } from '../schema/describe-source.ts';
 import { hasFailed, objectReport, reportText } from '../schema/object-report.ts';
@@ -23,14 +24,19 @@ export async function schema(options: TaskArguments): Promise<number> {
   }
   const given = { ...options, types: undefined, schemaOnly: true };
   const json = options.json === true;
-  if (options.dryRun === true) return writeSchema(await describeSource(await sourceArguments(given)), json);
+  if (options.dryRun === true) {
+    using capture = new HeldService('capture', await sourceArguments(given));
+    return writeSchema(await describeSource(capture), json);
+  }
   const { task, childArguments } = await openTask(given, true);
   return interruptible(async (signal) => {
-    if (options.skipPrecheck !== true && (await isNew(task, signal))) await look({ task, childArguments }, signal);
+    using held = new HeldServices({ childArguments, takeOver: false });
+    if (options.skipPrecheck !== true && (await isNew(task, signal)))
+      await look({ task, capture: held.capture }, signal);
     note(`task ${task.name}: schema, ${describe(task)}`);
     const display = openDisplay(false);
     const patient = options.skipPrecheck !== true;
-    const run = { task, childArguments, takeOver: false, patient, untilCaughtUp: false, display, signal };
+    const run = { task, childArguments, takeOver: false, patient, held, untilCaughtUp: false, display, signal };
     if ((await runMigration(run)).how === 'interrupted') return ExitCode.interrupted;
     const objects = await readStoredObjects(task);
     const report = objectReport(objects);

@@ -5,6 +5,7 @@ import { openKafka } from '../../../shared/kafka/kafka.ts';
 import { connect, type PostgresEndpoint } from '../../../shared/postgres/connection.ts';
 import { postgresFailure, sqlstate } from '../../../shared/postgres/failure.ts';
 import type { Task } from '../../../shared/task/task.ts';
+import type { HeldService } from '../processes/service-process.ts';
 import { describeSource } from '../schema/describe-source.ts';
 import { type Finding, finding, type PrecheckContext, type RunnablePrecheck } from './finding.ts';
 import { prechecks } from './prechecks.ts';
@@ -18,15 +19,15 @@ export interface PrecheckReport {
 
 export interface PrecheckOptions {
   readonly task: Task;
-  /** The same task, for the process that describes the source's schema. */
-  readonly childArguments: readonly string[];
+  /** Of the same task: it describes the source's schema. */
+  readonly capture: HeldService;
 }
 
 /**
  * Looks at both ends, Kafka and the registry, and changes nothing.
  * An end that cannot be reached is a finding with the error's own code; then nothing else is looked at.
  */
-export async function runPrechecks({ task, childArguments }: PrecheckOptions): Promise<PrecheckReport> {
+export async function runPrechecks({ task, capture }: PrecheckOptions): Promise<PrecheckReport> {
   const findings: Finding[] = [];
   const reach = async <T>(name: string, open: () => Promise<T>): Promise<T | null> => {
     const opened = await attempt(name, open);
@@ -37,7 +38,7 @@ export async function runPrechecks({ task, childArguments }: PrecheckOptions): P
     reach('source is reachable', () => open(task.source.endpoint, 'source')),
     reach('destination is reachable', () => open(task.destination, 'destination')),
     reach('Kafka is reachable', () => reachKafka(task)),
-    describeFor(task, childArguments),
+    describeFor(task, capture),
   ]);
   try {
     if (!source || !destination || !kafka) return { findings, ran: ['connections'] };
@@ -52,9 +53,9 @@ export async function runPrechecks({ task, childArguments }: PrecheckOptions): P
   }
 }
 
-async function describeFor(task: Task, childArguments: readonly string[]) {
+async function describeFor(task: Task, capture: HeldService) {
   return await attempt('schema of the source', async () =>
-    task.types.has('schema') ? await describeSource(childArguments) : [],
+    task.types.has('schema') ? await describeSource(capture) : [],
   );
 }
 

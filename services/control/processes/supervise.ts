@@ -2,9 +2,9 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ErrorCode, errorCatalogue, errorCodeOf, SluiceError } from '../../../shared/errors.ts';
+import { type ErrorCode, errorCatalogue, SluiceError } from '../../../shared/errors.ts';
 import type { FailedMessage } from '../../../shared/service/run.ts';
-import { type HeldService, type ServiceName, serviceEnvironment, spawnService } from './service-process.ts';
+import { failure, type HeldService, type ServiceName, serviceEnvironment, spawnService } from './service-process.ts';
 
 export interface SuperviseOptions {
   readonly service: ServiceName;
@@ -100,11 +100,6 @@ function drainChild(child: ChildProcess): void {
 function isFinal({ code }: FailedMessage, evenIfItMayPass: boolean): boolean {
   const entry = errorCatalogue[code as ErrorCode] as (typeof errorCatalogue)[ErrorCode] | undefined;
   return evenIfItMayPass || entry?.retry !== 'retry';
-}
-
-/** What a service reported, as an error of ours. */
-export function failure({ code, message, remedy }: FailedMessage): SluiceError {
-  return new SluiceError(errorCodeOf(code), message, { remedy });
 }
 
 function hopeless(service: ServiceName, how: string): SluiceError {

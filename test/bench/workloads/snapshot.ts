@@ -137,8 +137,7 @@ async function sluice({ bench, source, rows, name }: Round, writer?: SourceWrite
 }
 
 function followChild(meter: Meter, service: string, parent: number, script: string): boolean {
-  // Prechecks run capture too, to describe the schema.
-  const pid = childWith(parent, (line) => line.includes(script) && !line.includes('--describe-schema'));
+  const pid = childWith(parent, (line) => line.includes(script));
   if (pid !== null) meter.follow(service, pid);
   return pid !== null;
 }
