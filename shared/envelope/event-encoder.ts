@@ -17,6 +17,8 @@ const VERSION = '0.1.0';
 const UNAVAILABLE_BYTES = Buffer.from(UNAVAILABLE);
 const NULL = 0;
 const PRESENT = 2;
+/** Of an array: no block follows. */
+const NO_MORE = 0;
 /** Length of an op's text. */
 const ONE_CHARACTER = 2;
 
@@ -60,7 +62,8 @@ export class EnvelopeEncoder implements EventEncoder {
     writer.long(event.lsn);
     writer.long(event.position);
     writer.long(event.ordinal);
-    this.#writeNames(after, true);
+    if (after?.hasUnknown) this.#writeNames(after, true);
+    else writer.byte(NO_MORE);
     if (before?.hasUnknown) {
       writer.byte(PRESENT);
       this.#writeNames(before, false);
@@ -115,14 +118,11 @@ export class EnvelopeEncoder implements EventEncoder {
   }
 
   /** An array of the names of the columns that are unknown, or of those that are not. */
-  #writeNames(tuple: WireTuple | null, unknown: boolean): void {
-    if (tuple?.hasUnknown) {
-      const isMeant = (index: number) => (tuple.kinds[index] === UNCHANGED) === unknown;
-      const names = this.#shape.columns.filter((_, index) => isMeant(index));
-      if (names.length > 0) writer.integer(names.length);
-      for (const { name } of names) writer.string(name);
-    }
-    writer.byte(0);
+  #writeNames({ kinds }: WireTuple, unknown: boolean): void {
+    const names = this.#shape.columns.filter((_, index) => (kinds[index] === UNCHANGED) === unknown);
+    if (names.length > 0) writer.integer(names.length);
+    for (const { name } of names) writer.string(name);
+    writer.byte(NO_MORE);
   }
 
   #checkLength({ length }: WireTuple): void {

@@ -81,23 +81,33 @@ export class DirectFetcher implements Fetcher {
     await this.#cluster.close();
   }
 
-  /** Asks every leader once for what is pending. */
+  /** Asks every leader once for as much of what is pending as an answer holds. */
   async #round(pending: readonly PartitionCursor[], patience: Patience): Promise<void> {
-    const least = Math.max(LEAST_BYTES_OF_MANY, Math.min(LEAST_BYTES, ANSWER_BYTES / pending.length));
-    const asked = pending.map((cursor) => {
-      const { topic, partition, wanted } = cursor;
-      return { topic, partition, offset: wanted, maxBytes: this.#bytesToAsk(cursor, least), cursor };
-    });
-    const bytes = asked.reduce((sum, { maxBytes }) => sum + maxBytes, 0);
-    const most = pending.some(({ starved }) => starved > 0) ? MOST_STARVED_BYTES : ANSWER_BYTES;
-    const limits = { maxWaitMs: WAIT_MILLISECONDS, maxBytes: Math.min(bytes, most) };
+    const { asked, maxBytes } = this.#firstOf(pending);
+    const limits = { maxWaitMs: WAIT_MILLISECONDS, maxBytes };
     const answers = await this.#questions.ask(asked, limits, patience);
     // A record larger than what was asked for comes whole, and may need more time than was given for that.
-    if (answers.length === 0) for (const cursor of pending) cursor.starved += 1;
+    if (answers.length === 0) for (const { cursor } of asked) cursor.starved += 1;
     for (const { asked, answer } of answers) {
       this.#learn(asked.topic, answer.records);
       if (await this.#questions.isGood(asked, answer, patience)) this.#take(asked.cursor, answer, patience);
     }
+  }
+
+  /** A partition that is asked for and does not fit costs the broker as much as one that does. */
+  #firstOf(pending: readonly PartitionCursor[]) {
+    const least = Math.max(LEAST_BYTES_OF_MANY, Math.min(LEAST_BYTES, ANSWER_BYTES / pending.length));
+    const most = pending.some(({ starved }) => starved > 0) ? MOST_STARVED_BYTES : ANSWER_BYTES;
+    const asked: (TopicPartition & { offset: bigint; maxBytes: number; cursor: PartitionCursor })[] = [];
+    let bytes = 0;
+    for (const cursor of pending) {
+      if (bytes >= most) break;
+      const { topic, partition, wanted } = cursor;
+      const maxBytes = this.#bytesToAsk(cursor, least);
+      asked.push({ topic, partition, offset: wanted, maxBytes, cursor });
+      bytes += maxBytes;
+    }
+    return { asked, maxBytes: Math.min(bytes, most) };
   }
 
   #take(cursor: PartitionCursor, answer: FetchAnswer, patience: Patience): void {

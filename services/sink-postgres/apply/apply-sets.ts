@@ -52,8 +52,10 @@ function actionOf({ targets, conflicts: policy }: PlanContext, step: Step): Acti
       return alone((client) => single({ client, policy }, step.target, step.change));
     case 'insert': {
       const { target, rows } = step;
-      const copy = targets.mayInsertMeet(target) ? null : copyRows(target, rows);
-      return all(policy, step, copy ?? insertRows(target, rows, policy), (row) => asInsert(tupleOf(row)));
+      const statement = targets.mayInsertMeet(target)
+        ? insertRows(target, rows, policy)
+        : (copyRows(target, rows) ?? insertRows(target, rows, 'none meets'));
+      return all(policy, step, statement, (row) => asInsert(tupleOf(row)));
     }
     case 'update':
       return all(policy, step, updateRows(step.target, step.set, step.rows), (row) => asUpdate(tupleOf(row)));

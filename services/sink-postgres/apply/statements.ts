@@ -36,10 +36,14 @@ export function copyRows(target: Target, rows: readonly Row[]): Statement | null
 
 /**
  * Rows are complete. An existing row of the same key is overwritten, or under another policy kept: then fewer
- * rows are inserted than given. So it is under every policy where no unique index stands behind the key.
- * null: to be written row by row.
+ * rows are inserted than given. So it is under every policy where no unique index stands behind the key; where one does,
+ * and `none meets`, an existing row is an error, as with COPY. null: to be written row by row.
  */
-export function insertRows(target: Target, rows: readonly Row[], policy: ConflictPolicy): Statement | null {
+export function insertRows(
+  target: Target,
+  rows: readonly Row[],
+  policy: ConflictPolicy | 'none meets',
+): Statement | null {
   const { written } = target;
   if (written.length === 0) {
     const text = `INSERT INTO ${quoteTable(target.table)} SELECT FROM generate_series(1, $1::int)`;
@@ -51,16 +55,13 @@ export function insertRows(target: Target, rows: readonly Row[], policy: Conflic
   return { text, values: source.values(rows) };
 }
 
-function insertText(target: Target, source: RowSource, policy: ConflictPolicy): string {
+function insertText(target: Target, source: RowSource, policy: ConflictPolicy | 'none meets'): string {
   const { written, key, arbiter } = target;
   const select = `SELECT ${written.map(source.column).join(', ')} FROM ${source.text}`;
   const exists = `SELECT FROM ${only(target.table)} AS t WHERE ${keyEquals(target, source.column)}`;
-  const conflict = arbiter
-    ? onConflict(target, policy === 'overwrite')
-    : key.length > 0
-      ? ` WHERE NOT EXISTS (${exists})`
-      : '';
-  return `${insertInto(target)} ${select}${conflict}`;
+  const insert = `${insertInto(target)} ${select}`;
+  if (arbiter) return policy === 'none meets' ? insert : insert + onConflict(target, policy === 'overwrite');
+  return key.length > 0 ? `${insert} WHERE NOT EXISTS (${exists})` : insert;
 }
 
 /** Sets the columns `set` of the rows with the key of each tuple; without columns it finds them. null: to be written row by row. */

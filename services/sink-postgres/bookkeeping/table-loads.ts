@@ -136,19 +136,17 @@ export async function markLoaded(
   { task, sink }: SinkIdentity,
   reads: readonly CompleteRead[],
 ): Promise<void> {
-  await client.query(
-    `UPDATE sluice.table_load AS l SET state = 'loaded', rows = r.rows, chunks = r.chunks, updated_at = now()
-     FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::int[])
-       AS r(schema, name, generation, rows, chunks)
-     WHERE l.task = $1 AND l.sink = $2 AND l.schema_name = r.schema AND l.table_name = r.name
-       AND l.generation = r.generation`,
-    [task, sink, ...columnsOf(reads), reads.map(({ totals }) => totals.rows), reads.map(({ totals }) => totals.chunks)],
-  );
-  await client.query(
-    `DELETE FROM sluice.chunk AS c USING unnest($3::text[], $4::text[]) AS r(schema, name)
-     WHERE c.task = $1 AND c.sink = $2 AND c.schema_name = r.schema AND c.table_name = r.name`,
-    [task, sink, ...columnsOf(reads).slice(0, 2)],
-  );
+  // One by one: joined with a list, each end of a load would look at the rows of all tables.
+  for (const { table, generation, totals } of reads) {
+    const names = [task, sink, table.schema, table.name];
+    await client.query({
+      name: 'sluice-loaded',
+      text: `UPDATE sluice.table_load SET state = 'loaded', rows = $6, chunks = $7, updated_at = now()
+        WHERE ${mine} AND generation = $5`,
+      values: [...names, generation, totals.rows, totals.chunks],
+    });
+    await client.query({ name: 'sluice-ledger', text: `DELETE FROM sluice.chunk WHERE ${mine}`, values: names });
+  }
 }
 
 /** As arrays of a statement. */

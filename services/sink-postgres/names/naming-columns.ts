@@ -15,23 +15,13 @@ interface TypeRow {
   fields: string;
 }
 
-/** Every type that the tables' columns are made of. */
 const typesSql = `
-  WITH RECURSIVE made_of(oid) AS (
-    SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = ANY($1::regclass[]) AND a.attnum > 0 AND NOT a.attisdropped
-    UNION
-    SELECT part.oid FROM made_of m JOIN pg_type t ON t.oid = m.oid CROSS JOIN LATERAL (
-      SELECT t.typbasetype AS oid WHERE t.typtype = 'd'
-      UNION ALL SELECT t.typelem WHERE t.typelem <> 0 AND t.typlen = -1
-      UNION ALL SELECT a.atttypid FROM pg_attribute a
-        WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) part
-  )
   SELECT t.oid, CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname ELSE '' END AS name,
     CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE 0 END AS base,
     CASE WHEN t.typlen = -1 THEN t.typelem ELSE 0 END AS element, e.typdelim AS delimiter,
     (SELECT coalesce(json_agg(a.atttypid::text ORDER BY a.attnum), '[]') FROM pg_attribute a
       WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)::text AS fields
-  FROM made_of m JOIN pg_type t ON t.oid = m.oid LEFT JOIN pg_type e ON e.oid = t.typelem`;
+  FROM pg_type t LEFT JOIN pg_type e ON e.oid = t.typelem WHERE t.oid = ANY($1::oid[])`;
 
 const columnsSql = `SELECT asked.key, a.attname AS name, a.atttypid AS type
   FROM unnest($1::regclass[], $2::text[]) AS asked(oid, key)
@@ -47,19 +37,43 @@ export async function readNamingColumnsOf(
   tables: readonly TableName[],
 ): Promise<Map<string, NamingColumns>> {
   const names = tables.map(quoteTable);
-  const types = await client.query<TypeRow>({ name: 'sluice-types', text: typesSql, values: [names] });
-  const byOid = new Map(types.rows.map((row) => [row.oid, row]));
   const columns = await client.query<{ key: string; name: string; type: string }>({
     name: 'sluice-columns',
     text: columnsSql,
     values: [names, tables.map(tableKey)],
   });
+  const types = await readTypes(client, new Set(columns.rows.map(({ type }) => type)));
   const found = new Map<string, Map<string, NamingType>>();
   for (const { key, name, type } of columns.rows) {
-    const naming = namingType(byOid, type);
+    const naming = namingType(types, type);
     if (naming) found.set(key, (found.get(key) ?? new Map<string, NamingType>()).set(name, naming));
   }
   return found;
+}
+
+/** Types that the server itself came with, by session: they stay as they are. */
+const ownTypes = new WeakMap<pg.Client, Map<string, TypeRow>>();
+const FIRST_OTHER_OID = 16_384;
+
+/** The types and all that they are made of. */
+async function readTypes(client: pg.Client, oids: ReadonlySet<string>): Promise<Map<string, TypeRow>> {
+  const own = ownTypes.get(client) ?? new Map<string, TypeRow>();
+  ownTypes.set(client, own);
+  const known = new Map(own);
+  for (let asked = oids; ; ) {
+    const unknown = [...asked].filter((oid) => !known.has(oid));
+    if (unknown.length === 0) return known;
+    const { rows } = await client.query<TypeRow>({ name: 'sluice-types', text: typesSql, values: [unknown] });
+    for (const row of rows) {
+      known.set(row.oid, row);
+      if (Number(row.oid) < FIRST_OTHER_OID) own.set(row.oid, row);
+    }
+    asked = new Set(rows.flatMap(partsOf));
+  }
+}
+
+function partsOf({ base, element, fields }: TypeRow): string[] {
+  return [base, element, ...(JSON.parse(fields) as string[])].filter((oid) => oid !== '0');
 }
 
 const namingNames = new Set([

@@ -13,9 +13,14 @@ export async function createManyTables(source: TestDatabase, tables: number): Pr
   );
 }
 
-/** One change of each table. */
+/** An update and an insert of each table, so that both statements are known. */
 export async function touchManyTables(source: TestDatabase, tables: number): Promise<void> {
-  await commitInLoop(source, tables, `EXECUTE format('UPDATE many%s SET value = value + 1 WHERE id = 1', i)`);
+  await commitInLoop(
+    source,
+    tables,
+    `EXECUTE format('UPDATE many%s SET value = value + 1 WHERE id = 1', i);
+     EXECUTE format('INSERT INTO many%1$s SELECT min(id) - 1, 0, md5('''') FROM many%1$s', i)`,
+  );
 }
 
 /** Three updates and an insert a transaction, each in a table at random. */
