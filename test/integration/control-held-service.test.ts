@@ -30,6 +30,22 @@ test('told before it has loaded, it begins when it has', async () => {
   expect(code).toBe('POSTGRES_UNREACHABLE');
 });
 
+test('asked for the schema it answers what it met, and begins all the same', async () => {
+  using held = new HeldService('capture', argv);
+  await expect(held.ask()).rejects.toMatchObject({ code: 'POSTGRES_UNREACHABLE' });
+  const child = held.begin()!;
+  const [{ code }] = await failureOf(child);
+  expect(code).toBe('POSTGRES_UNREACHABLE');
+  await once(child, 'exit');
+});
+
+test('asked when it cannot load, it is said with what it wrote', async () => {
+  process.env['NODE_OPTIONS'] = '--require=/nowhere/at/all.cjs';
+  const held = new HeldService('capture', argv);
+  delete process.env['NODE_OPTIONS'];
+  await expect(held.ask()).rejects.toMatchObject({ code: 'INTERNAL', message: /before it was to begin.*all\.cjs/s });
+});
+
 test.each([
   ['loaded', 4000],
   ['not loaded yet', 0],

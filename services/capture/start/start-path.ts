@@ -97,13 +97,7 @@ export async function startPath(
   const codec = kafka.openCodec({ incarnation, epoch, timeline: facts.timeline });
   // Events need schemas and topics: a task without a stream has neither.
   const streamed = task.types.has('incremental') ? tables : [];
-  const topics = { ready: false };
-  await Promise.all([
-    readyTopics(task, state, { kafka, streamed }).finally(() => {
-      topics.ready = true;
-    }),
-    registerMeanwhile(codec, { ends: state.ends, tables: streamed, topics }),
-  ]);
+  await Promise.all([registerSome(codec, state, streamed), readyTopics(task, state, { kafka, streamed })]);
   await checkPartitionEnds(state, { admin: kafka.admin, fetcher: kafka.fetcher, codec, signal });
 
   const identities = union(state.epoch?.replicaIdentities ?? [], changes);
@@ -143,22 +137,14 @@ async function readyTopics(task: Task, state: ManifestState, { kafka, streamed }
   await kafka.admin.ensureTopics(topicsOf(task, streamed).map((spec) => ({ ...spec, orMore: state.epoch !== null })));
 }
 
-interface SchemasWanted extends Pick<ManifestState, 'ends'> {
-  readonly tables: readonly TaskTable[];
-  readonly topics: { readonly ready: boolean };
-}
-
 /**
- * Registers the schema of the first table, which shows that the registry takes ours, those of tables with events, by
- * which their last one will be read, and as many others as topics take time. The stream registers what is left.
+ * The first, which shows that the registry takes schemas of ours, and those of tables with events, by which their last
+ * one will be read. The stream registers the others, while rows are read.
  */
-async function registerMeanwhile(codec: EventCodec, { ends, tables, topics }: SchemasWanted): Promise<void> {
+async function registerSome(codec: EventCodec, { ends }: ManifestState, tables: readonly TaskTable[]): Promise<void> {
   const listed = new Set([...ends.values()].map(({ topic }) => topic));
-  const needed = new Set(tables.filter(({ topic }, index) => index === 0 || listed.has(topic)));
-  const register = ({ shape, topic }: TaskTable) => codec.encoder(shape, topic);
-  await severalAtOnce(needed, REGISTRY_REQUESTS, register);
-  const others = tables.filter((table) => !needed.has(table));
-  await severalAtOnce(others, REGISTRY_REQUESTS, async (table) => topics.ready || register(table));
+  const some = tables.filter((table, index) => index === 0 || listed.has(table.topic));
+  await severalAtOnce(some, REGISTRY_REQUESTS, ({ shape, topic }) => codec.encoder(shape, topic));
 }
 
 async function knownManifest(task: Task, kafka: StartKafka, signal: AbortSignal): Promise<ManifestState> {

@@ -133,10 +133,19 @@ const tableSql = `
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`;
 
+/** Most often none of very many: they are looked for together. */
+const thereSql = `
+  SELECT n.nspname AS schema, c.relname AS name FROM unnest($1::text[], $2::text[]) AS wanted (schema, name)
+  JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.schema
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name`;
+
 async function readTables({ destination, tables }: PrecheckContext): Promise<KeptTable[]> {
+  const wanted = [tables.map(({ schema }) => schema), tables.map(({ name }) => name)];
+  const { rows } = await destination.query<{ schema: string; name: string }>(thereSql, wanted);
+  const there = new Set(rows.map(tableKey));
   const kept: KeptTable[] = [];
   for (const table of tables) {
-    const found = await readTable(destination, table);
+    const found = there.has(tableKey(table)) ? await readTable(destination, table) : null;
     if (found) kept.push(found);
   }
   return kept;

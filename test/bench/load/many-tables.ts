@@ -4,12 +4,12 @@ import { commitInLoop } from './tpcb.ts';
 /** Of each table, before the first change. */
 const ROWS = 100;
 
-export async function createManyTables(source: TestDatabase, tables: number): Promise<void> {
+export async function createManyTables(database: TestDatabase, tables: number, rows = ROWS): Promise<void> {
   await commitInLoop(
-    source,
+    database,
     tables,
     `EXECUTE format('CREATE TABLE many%s (id int PRIMARY KEY, value int NOT NULL, note text)', i);
-     EXECUTE format('INSERT INTO many%s SELECT n, 0, md5(n::text) FROM generate_series(1, ${ROWS}) n', i)`,
+     EXECUTE format('INSERT INTO many%s SELECT n, 0, md5(n::text) FROM generate_series(1, ${rows}) n', i)`,
   );
 }
 

@@ -6,6 +6,7 @@ import { markerTable, seesMarker, setMarker } from '../load/marker.ts';
 import { expectEqualContent } from '../measure/content.ts';
 import { Meter } from '../measure/meter.ts';
 import { rate } from '../measure/sample.ts';
+import { NativeReplication } from '../sides/native.ts';
 import { drained, SluiceTask, untilTrue } from '../sides/sluice-task.ts';
 import { isStreaming } from '../sides/streaming.ts';
 
@@ -18,10 +19,17 @@ export const growthTables: Workload = { name: 'growth-tables', title: 'Many tabl
 interface Side {
   readonly bench: Bench;
   readonly source: TestDatabase;
-  readonly task: SluiceTask;
   readonly tables: number;
   /** As reports name it. */
   readonly name: string;
+}
+
+interface OfSluice extends Side {
+  readonly task: SluiceTask;
+}
+
+interface OfNative extends Side {
+  readonly native: NativeReplication;
 }
 
 async function run(bench: Bench): Promise<Outcome> {
@@ -33,29 +41,68 @@ async function run(bench: Bench): Promise<Outcome> {
   const tables = Math.max(FEW * 2, bench.scaled(MANY));
   const many = await prepare(bench, cleanup, tables, `${MANY} tables`);
   for (const side of [few, many]) figures.add(`first start, ${side.name}`, 's', await firstStart(side));
+  const natives: OfNative[] = [];
+  for (const { tables, name } of [few, many]) {
+    natives.push(await prepareNative(bench, cleanup, { tables, name: `native, ${name}`, figures }));
+  }
   for (let round = 0; round < bench.rounds; round++) {
-    const measure = async (side: Side) => samples.add(side.name, await streamed(side, figures));
-    await interleaved(round, [() => measure(few), () => measure(many)]);
+    const ofSluice = [few, many].map((side) => async () => samples.add(side.name, await streamed(side, figures)));
+    const ofNative = natives.map((side) => async () => samples.add(side.name, await nativeStreamed(side)));
+    await interleaved(round, [...ofSluice, ...ofNative]);
   }
   const description =
     `${bench.scaled(TRANSACTIONS)} transactions of four changes, each in one of ${few.tables} and of ${tables} tables, ` +
-    'made while capture stands still and streamed by services that have seen each table; the first start makes schema and topics, ' +
-    'starting again lasts until a change that waited is visible';
+    'made while capture stands still and streamed by services that have seen each table; the first start makes schema and topics ' +
+    '(that of native replication finds its tables there), starting again lasts until a change that waited is visible';
   return { description, unit: 'changes', samples: samples.all, figures: figures.all, profiles: {} };
 }
 
-async function prepare(bench: Bench, cleanup: Cleanup, tables: number, name: string): Promise<Side> {
-  const { servers } = bench;
-  const source = await servers.sourceDatabase(`tables${tables}`, cleanup);
+async function prepareSource(
+  { servers }: Bench,
+  cleanup: Cleanup,
+  tables: number,
+  name: string,
+): Promise<TestDatabase> {
+  const source = await servers.sourceDatabase(name, cleanup);
   await source.query(`${markerTable}; CREATE SEQUENCE bench_many`);
   await createManyTables(source, tables);
+  return source;
+}
+
+async function prepare(bench: Bench, cleanup: Cleanup, tables: number, name: string): Promise<OfSluice> {
+  const { servers } = bench;
+  const source = await prepareSource(bench, cleanup, tables, `tables${tables}`);
   const destination = await servers.destinationDatabase(`tables${tables}`, cleanup);
   const task = new SluiceTask({ servers, source, destination, name: `bench-tables${tables}` });
   return { bench, source, task, tables, name };
 }
 
+interface NativeWanted {
+  readonly tables: number;
+  readonly name: string;
+  readonly figures: Figures;
+}
+
+async function prepareNative(
+  bench: Bench,
+  cleanup: Cleanup,
+  { tables, name, figures }: NativeWanted,
+): Promise<OfNative> {
+  const database = `native_tables${tables}`;
+  const source = await prepareSource(bench, cleanup, tables, database);
+  const destination = await bench.servers.destinationDatabase(database, cleanup);
+  await destination.query(markerTable);
+  await createManyTables(destination, tables, 0);
+  const began = performance.now();
+  const native = await NativeReplication.create({ source, destination, name: database });
+  cleanup.defer(() => native.drop());
+  await native.synchronised();
+  figures.add(`first start, ${name}`, 's', (performance.now() - began) / 1000);
+  return { bench, source, native, tables, name };
+}
+
 /** Seconds until the stream is applied. */
-async function firstStart({ bench, task, name }: Side): Promise<number> {
+async function firstStart({ bench, task, name }: OfSluice): Promise<number> {
   const began = performance.now();
   await using migrate = task.start('migrate');
   await untilTrue(() => isStreaming(task.destination), { running: [migrate] });
@@ -65,7 +112,7 @@ async function firstStart({ bench, task, name }: Side): Promise<number> {
   return seconds;
 }
 
-async function streamed({ bench, source, task, tables, name }: Side, figures: Figures) {
+async function streamed({ bench, source, task, tables, name }: OfSluice, figures: Figures) {
   const client = await task.destination.connect();
   const waiting = await setMarker(source);
   const began = performance.now();
@@ -92,6 +139,25 @@ async function streamed({ bench, source, task, tables, name }: Side, figures: Fi
   await client.end();
   await drained(capture, sink);
   await expectEqualContent(source, task.destination);
+  bench.say(`${name}: ${Math.round(rate(sample))} changes/s`);
+  return sample;
+}
+
+async function nativeStreamed({ bench, source, native, tables, name }: OfNative) {
+  const client = await native.destination.connect();
+  await touchManyTables(source, tables);
+  const touched = await setMarker(source);
+  await untilTrue(() => seesMarker(client, touched));
+  await native.disable();
+  const changes = await runManyTables(source, tables, bench.scaled(TRANSACTIONS));
+  const last = await setMarker(source);
+  await bench.servers.checkpoint();
+  await using meter = await Meter.start({ servers: bench.servers });
+  await native.enable();
+  await untilTrue(() => seesMarker(client, last));
+  const sample = await meter.stop(changes);
+  await client.end();
+  await expectEqualContent(source, native.destination);
   bench.say(`${name}: ${Math.round(rate(sample))} changes/s`);
   return sample;
 }
