@@ -72,8 +72,8 @@ export function startupOptions(): string {
 }
 
 /** Settings of newer versions, which an older server would refuse at startup: 14 and 17 brought these. */
-const newerSettings = `SELECT set_config(name, '0', false) FROM pg_settings
-  WHERE name IN ('idle_session_timeout', 'transaction_timeout') AND setting <> '0'`;
+const newerSettings = `SELECT set_config(name, '0', false)
+  FROM unnest('{idle_session_timeout,transaction_timeout}'::text[]) AS name WHERE current_setting(name, true) <> '0'`;
 
 /** Values arrive as PostgreSQL wrote them: text, never parsed. */
 const textOnly = { getTypeParser: () => (value: string) => value };
