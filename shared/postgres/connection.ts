@@ -33,6 +33,8 @@ export interface ConnectOptions {
   readonly end: 'source' | 'destination';
   /** Opens a walsender session (`replication=database`). */
   readonly replication?: boolean;
+  /** For very much that is read by `setInPlace`: who takes pg's socket over in another way needs an ordinary one. */
+  readonly readsInPlace?: boolean;
 }
 
 /**
@@ -87,7 +89,7 @@ export function clientConfig(endpoint: PostgresEndpoint, options: ConnectOptions
     user: endpoint.user,
     ...(endpoint.password === undefined ? {} : { password: endpoint.password }),
     ssl,
-    ...(ssl ? {} : { stream: readSocket }),
+    ...(options.readsInPlace && !ssl ? { stream: readSocket } : {}),
     application_name: options.applicationName,
     options: startupOptions(),
     connectionTimeoutMillis: 15_000,

@@ -47,7 +47,8 @@ export class SourcePool {
   }
 
   async #connect(): Promise<pg.Client> {
-    const client = await connect(this.#endpoint, { applicationName: this.#applicationName, end: 'source' });
+    const applicationName = this.#applicationName;
+    const client = await connect(this.#endpoint, { applicationName, end: 'source', readsInPlace: true });
     this.#open.add(client);
     return client;
   }

@@ -52,7 +52,7 @@ export class ReplicationConnection {
 
   /** @throws SluiceError POSTGRES_*, SOURCE_NO_SLOT_FREE when no WAL sender is free */
   static async open(endpoint: PostgresEndpoint, applicationName: string): Promise<ReplicationConnection> {
-    const client = await connect(endpoint, { applicationName, end: 'source', replication: true });
+    const client = await connect(endpoint, { applicationName, end: 'source', replication: true, readsInPlace: true });
     return new ReplicationConnection(client, endpoint);
   }
 
