@@ -1,5 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
-import { reportError } from './error-report.ts';
+import { type ReportedError, reportError } from './error-report.ts';
 
 /** What a service says to the process that started it with an IPC channel. */
 export interface FailedMessage {
@@ -59,10 +59,10 @@ export async function runService(
     if (!stop.signal.aborted) await body(stop.signal);
     process.exit(0);
   } catch (error) {
-    const { exit, print } = reportError(error);
-    if (hasParent && process.connected) await tell(failed(error));
-    else print(process.stderr);
-    process.exit(exit);
+    const reported = reportError(error);
+    if (hasParent && process.connected) await tell(failed(reported));
+    else reported.print(process.stderr);
+    process.exit(reported.exit);
   }
 }
 
@@ -74,14 +74,13 @@ function toldToBegin(signal: AbortSignal, answer?: () => Promise<unknown>): Prom
       else
         void answer?.().then(
           (value) => tell({ kind: 'answer', value }),
-          (error: unknown) => tell(failed(error)),
+          (error: unknown) => tell(failed(reportError(error))),
         );
     });
   });
 }
 
-function failed(error: unknown): FailedMessage {
-  const { exit, report } = reportError(error);
+function failed({ exit, report }: ReportedError): FailedMessage {
   return { kind: 'failed', ...report, exit };
 }
 
