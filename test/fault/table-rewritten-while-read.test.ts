@@ -26,11 +26,11 @@ const names = Object.keys(rewrites);
 test('VACUUM FULL, CLUSTER and ALTER COLUMN TYPE USING while tables are read', async () => {
   await using ctx = await testContext();
   for (const name of names) await ctx.source.query(table(name));
-  await using failpoints = new Failpoints('capture.in-snapshot=pause@1');
+  await using failpoints = new Failpoints('capture.in-range=pause@1');
   const args = ['--task-file', taskFile(ctx, { parallelism: { snapshot: 1 } })];
   await using capture = startCapture(ctx, { env: failpoints.env, args });
   await using sink = startSink(ctx);
-  await eventually(() => failpoints.acted('capture.in-snapshot') !== undefined, { timeoutMs: 120_000 });
+  await eventually(() => failpoints.acted('capture.in-range') !== undefined, { timeoutMs: 120_000 });
   const sessions = await Promise.all(names.map(() => ctx.source.connect()));
   const rewriting = Object.values(rewrites).map((sql, i) => sessions[i]?.query(sql));
   // One waits for the range that is being read; the others are done when capture goes on.

@@ -3,6 +3,7 @@ import { keyColumns as keyColumnsOf } from '../../../shared/envelope/row-key.ts'
 import { SluiceError } from '../../../shared/errors.ts';
 import { sqlstate } from '../../../shared/postgres/failure.ts';
 import { quoteIdentifier, quoteLiteral, quoteTable } from '../../../shared/postgres/identifiers.ts';
+import { failpoint } from '../../../shared/service/failpoint.ts';
 import type { SelectedTable } from '../../../shared/task/selected-tables.ts';
 import { type BlockRange, planRanges, rangeCondition } from './chunk-plan.ts';
 import { type CopyOptions, readCopy } from './copy-reader.ts';
@@ -65,6 +66,7 @@ async function readRows(client: pg.Client, plan: TablePlan, range: BlockRange, o
   const keyColumns = keyColumnsOf(plan.table.shape);
   try {
     for await (const chunk of readCopy(client, copySql(plan.table, range), { ...options, table, keyColumns })) {
+      await failpoint('capture.in-range');
       await options.take(chunk);
     }
   } catch (error) {
