@@ -54,9 +54,14 @@ export async function captureOnce(given: CaptureContext, signal: AbortSignal): P
     context.onStarted();
     const keeper = await newSlot(context, { source, start, signal });
     if (keeper) resources.add(keeper);
+    const lanes = new TableLanes({ codec: start.codec, maxMessageBytes: task.kafka.maxMessageBytes });
     await together(signal, [
-      (stop) => readSource({ ...context, start, keeper, signal: stop }),
-      (stop) => streamChanges(context, { source, start, resources, signal: stop }),
+      async (stop) => {
+        await readSource({ ...context, start, keeper, signal: stop });
+        // Rows need no schemas; an event that comes before has that of its table registered at once.
+        if (source.replication) await lanes.registerAll(start.tables, stop);
+      },
+      (stop) => streamChanges(context, { source, start, lanes, resources, signal: stop }),
     ]);
   } catch (error) {
     // Kafka and the registry class their own errors.
@@ -105,11 +110,11 @@ async function newSlot({ task, log }: CaptureContext, { source, start, signal }:
 
 async function streamChanges(
   { task, kafka, log }: CaptureContext,
-  { source, start, resources, signal }: Attempt & { resources: Resources },
+  { source, start, lanes, resources, signal }: Attempt & { lanes: TableLanes; resources: Resources },
 ): Promise<void> {
   const { replication } = source;
   if (!replication) return;
-  const { writer, tables, catalog, codec, streamOptions } = start;
+  const { writer, tables, catalog, streamOptions } = start;
   const typeNames = await readTypeNames(source, tables);
   const { from, position, again } = streamStart(start);
   const stream = new ChangeStream({
@@ -121,7 +126,7 @@ async function streamChanges(
     tables,
     shapeRule: shapeRule({ readsRows: task.types.has('full'), catalog, reads: writer.state.reads, typeNames }),
     producer: resources.add(await kafka.producer()),
-    lanes: await TableLanes.open({ codec, tables, maxMessageBytes: task.kafka.maxMessageBytes }),
+    lanes,
     writer,
     truncatesLogged: needsTruncateLog(source.version),
     statusMilliseconds: await statusInterval(replication),

@@ -37,7 +37,7 @@ export function openCodec(settings: RegistrySettings, origin?: EventOrigin): Eve
 class RegistryCodec implements EventCodec {
   readonly #registry: RegistryClient;
   readonly #origin: EventOrigin | undefined;
-  readonly #encoders = new Map<string, EventEncoder>();
+  readonly #encoders = new Map<string, Promise<EventEncoder>>();
   /** Schemas that were registered here, by id: they need not be asked for. */
   readonly #registered = new Map<number, string>();
   readonly #scanners = new Map<number, EventScanner>();
@@ -53,12 +53,15 @@ class RegistryCodec implements EventCodec {
     const schema = avroSchema(this.#origin.task, shape);
     const key = `${topic}\n${schema}`;
     const known = this.#encoders.get(key);
-    if (known) return known;
-    const id = await this.#registry.register(`${topic}-value`, schema);
-    const encoder = new EnvelopeEncoder(shape, id, this.#origin);
-    this.#encoders.set(key, encoder);
-    this.#registered.set(id, schema);
-    return encoder;
+    if (known) return await known;
+    const origin = this.#origin;
+    const registered = this.#registry.register(`${topic}-value`, schema).then((id) => {
+      this.#registered.set(id, schema);
+      return new EnvelopeEncoder(shape, id, origin);
+    });
+    this.#encoders.set(key, registered);
+    registered.catch(() => this.#encoders.delete(key));
+    return await registered;
   }
 
   decode(value: Buffer): Promise<DecodedEvent> | DecodedEvent {

@@ -35,7 +35,11 @@ function notAsked(): never {
   throw new Error('not asked for');
 }
 
-const lanes = () => TableLanes.open({ codec, tables, maxMessageBytes: 1024 * 1024 });
+async function lanes(): Promise<TableLanes> {
+  const all = new TableLanes({ codec, maxMessageBytes: 1024 * 1024 });
+  await all.registerAll(tables, new AbortController().signal);
+  return all;
+}
 
 function give(builder: BatchBuilder, position: number, xid: number): void {
   const table = tables[position % 2]!;

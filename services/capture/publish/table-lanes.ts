@@ -23,7 +23,6 @@ const keyBytes = new GrowingBytes(1024);
 
 export interface TableLanesOptions {
   readonly codec: EventCodec;
-  readonly tables: Iterable<StreamedTable>;
   /** A larger event stops the task. */
   readonly maxMessageBytes: number;
 }
@@ -44,19 +43,19 @@ export class TableLanes {
   /** By topic: a table's shapes share them, so that its records stay in order. */
   readonly #lanes = new Map<string, readonly Lane[]>();
 
-  private constructor({ codec, maxMessageBytes }: TableLanesOptions) {
+  constructor({ codec, maxMessageBytes }: TableLanesOptions) {
     this.#codec = codec;
     this.#maxMessageBytes = maxMessageBytes;
   }
 
   /**
-   * Registers the schemas of all tables.
+   * Registers the schemas of all tables, until `signal` aborts.
    * @throws SluiceError REGISTRY_UNREACHABLE, REGISTRY_REFUSED
    */
-  static async open(options: TableLanesOptions): Promise<TableLanes> {
-    const lanes = new TableLanes(options);
-    await severalAtOnce(options.tables, REGISTRY_REQUESTS, (table) => lanes.register(table));
-    return lanes;
+  async registerAll(tables: Iterable<StreamedTable>, signal: AbortSignal): Promise<void> {
+    await severalAtOnce(tables, REGISTRY_REQUESTS, async (table) => {
+      if (!signal.aborted && !this.has(table)) await this.register(table);
+    });
   }
 
   has(table: StreamedTable): boolean {

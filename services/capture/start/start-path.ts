@@ -139,7 +139,7 @@ async function readyTopics(task: Task, state: ManifestState, { kafka, streamed }
 
 /**
  * The first, which shows that the registry takes schemas of ours, and those of tables with events, by which their last
- * one will be read. The stream registers the others, while rows are read.
+ * one will be read. The others follow when rows are read, or when their first event comes.
  */
 async function registerSome(codec: EventCodec, { ends }: ManifestState, tables: readonly TaskTable[]): Promise<void> {
   const listed = new Set([...ends.values()].map(({ topic }) => topic));

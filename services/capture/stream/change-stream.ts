@@ -157,7 +157,7 @@ export class ChangeStream implements WalReceiver {
     return log.takes(message) ? null : this.#assembler.take(message, lsn);
   }
 
-  /** A shape that the table had before: its schema is registered when its first event comes. */
+  /** Of a table whose schema is not registered yet, or of a shape that it had before. */
   #registerThenResume(table: StreamedTable): void {
     const { connection, lanes } = this.#options;
     this.#registering = true;
