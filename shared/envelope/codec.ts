@@ -53,7 +53,7 @@ class RegistryCodec implements EventCodec {
     const schema = avroSchema(this.#origin.task, shape);
     const key = `${topic}\n${schema}`;
     const known = this.#encoders.get(key);
-    if (known) return await known;
+    if (known !== undefined) return await known;
     const origin = this.#origin;
     const registered = this.#registry.register(`${topic}-value`, schema).then((id) => {
       this.#registered.set(id, schema);

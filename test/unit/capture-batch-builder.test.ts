@@ -109,6 +109,19 @@ describe('batch builder', () => {
     expect([one.batches.length, shared.batches.length]).toEqual([2, 1]);
   });
 
+  test('complete transactions in so many lanes say so until they are taken', async () => {
+    const builder = new BatchBuilder(await lanes(), { events: 100, bytes: 20, bytesPerLane: 15 }, 0n as Lsn);
+    give(builder, 1, 1);
+    builder.commit(committed(1));
+    expect(builder.ofMany).toBe(false);
+    give(builder, 2, 2);
+    expect(builder.ofMany).toBe(false);
+    builder.commit(committed(2));
+    expect([builder.ofMany, builder.urgent]).toEqual([true, false]);
+    expect(builder.take()?.events).toBe(2);
+    expect(builder.ofMany).toBe(false);
+  });
+
   test('small transactions share a batch, up to the limits', async () => {
     const { batches } = await build([2, 2, 2, 1], { events: 5, bytes: 1000 }, () => false);
     expect(batches.map(({ events, transactions, lsn }) => [events, transactions, lsn])).toEqual([

@@ -102,6 +102,11 @@ export class BatchBuilder implements TransactionReceiver {
     return this.#ready.length > 0 || this.#complete.events > 0;
   }
 
+  /** What waits complete lies in very many lanes, and costs hardly less than a full batch of them. */
+  get ofMany(): boolean {
+    return this.#bytesOfMany(this.#complete.lanes) > 0;
+  }
+
   takes(table: StreamedTable): boolean {
     return this.#lanes.has(table);
   }

@@ -41,6 +41,8 @@ const BATCH_BYTES = 2 * 1024 * 1024;
 const LANE_BYTES = 8 * 1024;
 /** Bytes of records that are not counted yet, at which the socket is left unread. */
 const IN_FLIGHT_BYTES = 12 * 1024 * 1024;
+/** How long such a batch may fill. */
+const MANY_MILLISECONDS = 200;
 const LOOK_MILLISECONDS = 1_000;
 /** After a fence, its reader may wait for a WAL position slightly past the fence's commit. */
 const FENCE_WINDOW_MILLISECONDS = 5_000;
@@ -60,6 +62,8 @@ export class ChangeStream implements WalReceiver {
   readonly #wake = new Wake();
   #paused = false;
   #registering = false;
+  /** Since when the next batch is one over very many tables. */
+  #manyAt: number | null = null;
   #heartbeatAt = 0;
   #fence = ZERO_LSN;
   #fenceAt = Number.NEGATIVE_INFINITY;
@@ -177,18 +181,33 @@ export class ChangeStream implements WalReceiver {
     } else {
       await this.#heartbeat();
       this.#checkAlive();
-      await this.#wake.within(this.#inFenceWindow() ? FENCE_LOOK_MILLISECONDS : LOOK_MILLISECONDS);
+      await this.#wake.within(this.#lookMilliseconds());
     }
     this.#resumeWithRoom();
   }
 
   /** A transaction that comes alone goes at once; what comes while it is not counted yet goes together. */
   #isDue(): boolean {
-    return this.#builder.waiting && (this.#builder.urgent || this.#publisher.inFlight === 0);
+    if (!this.#builder.waiting) return false;
+    return this.#builder.urgent || (this.#publisher.inFlight === 0 && this.#fillMilliseconds() === 0);
+  }
+
+  /** Left of the time that a batch over very many tables may fill. */
+  #fillMilliseconds(): number {
+    if (!this.#builder.ofMany) return 0;
+    const now = performance.now();
+    this.#manyAt ??= now;
+    return Math.max(0, this.#manyAt + MANY_MILLISECONDS - now);
+  }
+
+  #lookMilliseconds(): number {
+    const look = this.#inFenceWindow() ? FENCE_LOOK_MILLISECONDS : LOOK_MILLISECONDS;
+    return this.#builder.ofMany && this.#publisher.inFlight === 0 ? Math.min(look, this.#fillMilliseconds()) : look;
   }
 
   async #publishNext(): Promise<void> {
     const batch = this.#builder.take();
+    this.#manyAt = null;
     if (!batch) return;
     await this.#publisher.publish(batch);
   }

@@ -1,10 +1,13 @@
 import type { TestDatabase } from '../../support/database.ts';
 import { commitInLoop } from './tpcb.ts';
 
-/** Of each table, before the first change. */
-const ROWS = 100;
+export interface ManyTables {
+  readonly tables: number;
+  /** Of each table, before the first change. */
+  readonly rows: number;
+}
 
-export async function createManyTables(database: TestDatabase, tables: number, rows = ROWS): Promise<void> {
+export async function createManyTables(database: TestDatabase, { tables, rows }: ManyTables): Promise<void> {
   await commitInLoop(
     database,
     tables,
@@ -14,7 +17,7 @@ export async function createManyTables(database: TestDatabase, tables: number, r
 }
 
 /** An update and an insert of each table, so that both statements are known. */
-export async function touchManyTables(source: TestDatabase, tables: number): Promise<void> {
+export async function touchManyTables(source: TestDatabase, { tables }: ManyTables): Promise<void> {
   await commitInLoop(
     source,
     tables,
@@ -23,12 +26,16 @@ export async function touchManyTables(source: TestDatabase, tables: number): Pro
   );
 }
 
-/** Three updates and an insert a transaction, each in a table at random. */
-export async function runManyTables(source: TestDatabase, tables: number, transactions: number): Promise<number> {
+/** Three updates and an insert a transaction, each in a table at random. Returns the number of changes. */
+export async function runManyTables(
+  source: TestDatabase,
+  { tables, rows }: ManyTables,
+  transactions: number,
+): Promise<number> {
   const table = `1 + floor(random() * ${tables})::int`;
   const update = `EXECUTE format('UPDATE many%s SET value = value + 1 WHERE id = $1', ${table})
-    USING 1 + floor(random() * ${ROWS})::int`;
-  const highest = Math.floor(Number(await source.value(`SELECT nextval('bench_many')`))) * transactions + ROWS;
+    USING 1 + floor(random() * ${rows})::int`;
+  const highest = Math.floor(Number(await source.value(`SELECT nextval('bench_many')`))) * transactions + rows;
   const insert = `EXECUTE format('INSERT INTO many%s VALUES ($1, 0, md5($1::text))', ${table}) USING i + ${highest}`;
   await commitInLoop(source, transactions, [update, update, update, insert].join('; '));
   return transactions * 4;

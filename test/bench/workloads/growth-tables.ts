@@ -1,7 +1,7 @@
 import { Cleanup } from '../../support/cleanup.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { type Bench, Figures, interleaved, type Outcome, Samples, type Workload } from '../bench.ts';
-import { createManyTables, runManyTables, touchManyTables } from '../load/many-tables.ts';
+import { createManyTables, type ManyTables, runManyTables, touchManyTables } from '../load/many-tables.ts';
 import { markerTable, seesMarker, setMarker } from '../load/marker.ts';
 import { expectEqualContent } from '../measure/content.ts';
 import { Meter } from '../measure/meter.ts';
@@ -12,6 +12,8 @@ import { isStreaming } from '../sides/streaming.ts';
 
 const FEW = 10;
 const MANY = 1000;
+/** Of each of many tables. */
+const ROWS = 100;
 const TRANSACTIONS = 50_000;
 
 export const growthTables: Workload = { name: 'growth-tables', title: 'Many tables against few', run };
@@ -19,7 +21,7 @@ export const growthTables: Workload = { name: 'growth-tables', title: 'Many tabl
 interface Side {
   readonly bench: Bench;
   readonly source: TestDatabase;
-  readonly tables: number;
+  readonly many: ManyTables;
   /** As reports name it. */
   readonly name: string;
 }
@@ -36,69 +38,73 @@ async function run(bench: Bench): Promise<Outcome> {
   await using cleanup = new Cleanup();
   const samples = new Samples();
   const figures = new Figures();
-  const few = await prepare(bench, cleanup, FEW, `${FEW} tables`);
-  // Scaled down it keeps its name, by which it is judged; the description says what it was.
   const tables = Math.max(FEW * 2, bench.scaled(MANY));
-  const many = await prepare(bench, cleanup, tables, `${MANY} tables`);
-  for (const side of [few, many]) figures.add(`first start, ${side.name}`, 's', await firstStart(side));
+  // As many rows in all, so that changes of one row come together as often: only the tables are more.
+  const few = { many: { tables: FEW, rows: (ROWS * tables) / FEW }, name: `${FEW} tables` };
+  // Scaled down it keeps its name, by which it is judged; the description says what it was.
+  const many = { many: { tables, rows: ROWS }, name: `${MANY} tables` };
+  const small = { many: { tables: FEW, rows: ROWS }, name: `${FEW} small tables` };
+  const ours: OfSluice[] = [];
+  for (const wanted of [few, many, small]) ours.push(await prepare(bench, cleanup, wanted));
+  for (const side of ours) figures.add(`first start, ${side.name}`, 's', await firstStart(side));
   const natives: OfNative[] = [];
-  for (const { tables, name } of [few, many]) {
-    natives.push(await prepareNative(bench, cleanup, { tables, name: `native, ${name}`, figures }));
-  }
+  for (const wanted of [few, many]) natives.push(await prepareNative(bench, cleanup, { ...wanted, figures }));
   for (let round = 0; round < bench.rounds; round++) {
-    const ofSluice = [few, many].map((side) => async () => samples.add(side.name, await streamed(side, figures)));
+    const ofSluice = ours.map((side) => async () => samples.add(side.name, await streamed(side, figures)));
     const ofNative = natives.map((side) => async () => samples.add(side.name, await nativeStreamed(side)));
     await interleaved(round, [...ofSluice, ...ofNative]);
   }
   const description =
-    `${bench.scaled(TRANSACTIONS)} transactions of four changes, each in one of ${few.tables} and of ${tables} tables, ` +
+    `${bench.scaled(TRANSACTIONS)} transactions of four changes, each in one of ${FEW} and of ${tables} tables of together ` +
+    `${tables * ROWS} rows, and of ${FEW} small ones of ${ROWS} rows each (where changes fold into one more often), ` +
     'made while capture stands still and streamed by services that have seen each table; the first start makes schema and topics ' +
     '(that of native replication finds its tables there), starting again lasts until a change that waited is visible';
   return { description, unit: 'changes', samples: samples.all, figures: figures.all, profiles: {} };
 }
 
+interface Wanted {
+  readonly many: ManyTables;
+  readonly name: string;
+}
+
 async function prepareSource(
   { servers }: Bench,
   cleanup: Cleanup,
-  tables: number,
-  name: string,
+  database: string,
+  many: ManyTables,
 ): Promise<TestDatabase> {
-  const source = await servers.sourceDatabase(name, cleanup);
+  const source = await servers.sourceDatabase(database, cleanup);
   await source.query(`${markerTable}; CREATE SEQUENCE bench_many`);
-  await createManyTables(source, tables);
+  await createManyTables(source, many);
   return source;
 }
 
-async function prepare(bench: Bench, cleanup: Cleanup, tables: number, name: string): Promise<OfSluice> {
+async function prepare(bench: Bench, cleanup: Cleanup, { many, name }: Wanted): Promise<OfSluice> {
   const { servers } = bench;
-  const source = await prepareSource(bench, cleanup, tables, `tables${tables}`);
-  const destination = await servers.destinationDatabase(`tables${tables}`, cleanup);
-  const task = new SluiceTask({ servers, source, destination, name: `bench-tables${tables}` });
-  return { bench, source, task, tables, name };
-}
-
-interface NativeWanted {
-  readonly tables: number;
-  readonly name: string;
-  readonly figures: Figures;
+  const database = name.replaceAll(' ', '_');
+  const source = await prepareSource(bench, cleanup, database, many);
+  const destination = await servers.destinationDatabase(database, cleanup);
+  const task = new SluiceTask({ servers, source, destination, name: `bench-${name.replaceAll(' ', '-')}` });
+  return { bench, source, task, many, name };
 }
 
 async function prepareNative(
   bench: Bench,
   cleanup: Cleanup,
-  { tables, name, figures }: NativeWanted,
+  { many, name: of, figures }: Wanted & { readonly figures: Figures },
 ): Promise<OfNative> {
-  const database = `native_tables${tables}`;
-  const source = await prepareSource(bench, cleanup, tables, database);
+  const name = `native, ${of}`;
+  const database = `native_${of.replaceAll(' ', '_')}`;
+  const source = await prepareSource(bench, cleanup, database, many);
   const destination = await bench.servers.destinationDatabase(database, cleanup);
   await destination.query(markerTable);
-  await createManyTables(destination, tables, 0);
+  await createManyTables(destination, { ...many, rows: 0 });
   const began = performance.now();
   const native = await NativeReplication.create({ source, destination, name: database });
   cleanup.defer(() => native.drop());
   await native.synchronised();
   figures.add(`first start, ${name}`, 's', (performance.now() - began) / 1000);
-  return { bench, source, native, tables, name };
+  return { bench, source, native, many, name };
 }
 
 /** Seconds until the stream is applied. */
@@ -112,7 +118,7 @@ async function firstStart({ bench, task, name }: OfSluice): Promise<number> {
   return seconds;
 }
 
-async function streamed({ bench, source, task, tables, name }: OfSluice, figures: Figures) {
+async function streamed({ bench, source, task, many, name }: OfSluice, figures: Figures) {
   const client = await task.destination.connect();
   const waiting = await setMarker(source);
   const began = performance.now();
@@ -123,11 +129,11 @@ async function streamed({ bench, source, task, tables, name }: OfSluice, figures
   figures.add(`started again, ${name}`, 's', (performance.now() - began) / 1000);
 
   // What is looked up once for each table is no part of the speed of a stream.
-  await touchManyTables(source, tables);
+  await touchManyTables(source, many);
   const touched = await setMarker(source);
   await untilTrue(() => seesMarker(client, touched), { running });
   capture.signalGroup('SIGSTOP');
-  const changes = await runManyTables(source, tables, bench.scaled(TRANSACTIONS));
+  const changes = await runManyTables(source, many, bench.scaled(TRANSACTIONS));
   const last = await setMarker(source);
   await bench.servers.checkpoint();
   await using meter = await Meter.start({ servers: bench.servers });
@@ -143,13 +149,13 @@ async function streamed({ bench, source, task, tables, name }: OfSluice, figures
   return sample;
 }
 
-async function nativeStreamed({ bench, source, native, tables, name }: OfNative) {
+async function nativeStreamed({ bench, source, native, many, name }: OfNative) {
   const client = await native.destination.connect();
-  await touchManyTables(source, tables);
+  await touchManyTables(source, many);
   const touched = await setMarker(source);
   await untilTrue(() => seesMarker(client, touched));
   await native.disable();
-  const changes = await runManyTables(source, tables, bench.scaled(TRANSACTIONS));
+  const changes = await runManyTables(source, many, bench.scaled(TRANSACTIONS));
   const last = await setMarker(source);
   await bench.servers.checkpoint();
   await using meter = await Meter.start({ servers: bench.servers });
