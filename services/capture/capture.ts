@@ -54,7 +54,7 @@ export async function captureOnce(given: CaptureContext, signal: AbortSignal): P
     context.onStarted();
     const keeper = await newSlot(context, { source, start, signal });
     if (keeper) resources.add(keeper);
-    const lanes = new TableLanes({ codec: start.codec, maxMessageBytes: task.kafka.maxMessageBytes });
+    const lanes = openLanes(context, start);
     await together(signal, [
       async (stop) => {
         await readSource({ ...context, start, keeper, signal: stop });
@@ -108,6 +108,12 @@ async function newSlot({ task, log }: CaptureContext, { source, start, signal }:
   return keeper;
 }
 
+function openLanes({ task, log }: CaptureContext, { codec }: Start): TableLanes {
+  const onAway = ({ code, message }: SluiceError) =>
+    log.warn({ task: task.name, code }, `${message}; events of tables that are not registered yet wait for it`);
+  return new TableLanes({ codec, maxMessageBytes: task.kafka.maxMessageBytes, onAway });
+}
+
 async function streamChanges(
   { task, kafka, log }: CaptureContext,
   { source, start, lanes, resources, signal }: Attempt & { lanes: TableLanes; resources: Resources },
@@ -131,9 +137,10 @@ async function streamChanges(
     truncatesLogged: needsTruncateLog(source.version),
     statusMilliseconds: await statusInterval(replication),
     heartbeatMilliseconds: source.version >= FIRST_WITH_MESSAGES ? HEARTBEAT : HEARTBEAT_WITHOUT_MESSAGES,
+    signal,
   });
   log.info({ task: task.name, position, epoch: writer.epoch }, 'streaming');
-  await stream.run(signal);
+  await stream.run();
 }
 
 /** Of the types that columns of reshaped tables may have had. */

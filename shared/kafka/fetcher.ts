@@ -1,3 +1,4 @@
+import { abortable } from '../abortable.ts';
 import { SluiceError } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 import { cursorsOf, type PartitionCursor } from './cursor.ts';
@@ -169,22 +170,4 @@ function notDelivered(partition: TopicPartition, offset: bigint, highWatermark: 
     `${partitionName(partition)} does not deliver offset ${offset}; its high watermark is ${highWatermark}`,
     { context: { ...placeOf(partition), offset, highWatermark } },
   );
-}
-
-/** Rejects at once when the signal fires; what was under way ends by itself, unheard. */
-async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) {
-    work.catch(() => undefined);
-    throw signal.reason;
-  }
-  let stop: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }

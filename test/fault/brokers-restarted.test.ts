@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type TestContext, testContext } from '../support/context.ts';
+import { eventually } from '../support/eventually.ts';
+import { Failpoints } from '../support/failpoints.ts';
 import { expectSoundTopics } from '../support/manifest-reader.ts';
 import { ownKafka, ownRegistry } from '../support/own-servers.ts';
 import { expectCaughtUp, firstApplied, startCapture, startSink } from '../support/sink-scenario.ts';
@@ -54,5 +56,27 @@ describe('brokers and registry taken away while capture and sink run', () => {
       await load.progress(30);
       await registry.restart();
     });
+  });
+
+  test('the registry is away while rows are read: only events of tables that it does not know yet wait', async () => {
+    await using registry = await ownRegistry();
+    await using ctx = await testContext({ registry: registry.url });
+    for (const name of ['a', 'b']) {
+      await ctx.source.query(`CREATE TABLE ${name} (id int PRIMARY KEY); INSERT INTO ${name} VALUES (1)`);
+    }
+    await using failpoints = new Failpoints('capture.in-range=pause@1');
+    await using capture = startCapture(ctx, { env: failpoints.env });
+    await eventually(() => failpoints.acted('capture.in-range') !== undefined);
+    await registry.kill();
+    await ctx.source.query('INSERT INTO b VALUES (2); INSERT INTO a VALUES (2)');
+    capture.signal('SIGCONT');
+    await capture.wrote(/rows published/);
+    await capture.wrote(/not registered yet wait for it/);
+    await using sink = startSink(ctx);
+    await eventually(async () => (await ctx.destination.value('SELECT count(*) FROM a')) === '1');
+    await registry.restart();
+    await expectCaughtUp(ctx, [capture, sink]);
+    const { epochs } = await expectSoundTopics(ctx);
+    expect(epochs).toBe(1);
   });
 });

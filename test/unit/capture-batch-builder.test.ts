@@ -36,7 +36,7 @@ function notAsked(): never {
 }
 
 async function lanes(): Promise<TableLanes> {
-  const all = new TableLanes({ codec, maxMessageBytes: 1024 * 1024 });
+  const all = new TableLanes({ codec, maxMessageBytes: 1024 * 1024, onAway: notAsked });
   await all.registerAll(tables, new AbortController().signal);
   return all;
 }

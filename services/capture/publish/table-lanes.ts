@@ -1,8 +1,9 @@
+import { abortable } from '../../../shared/abortable.ts';
 import { type EventCodec, type EventEncoder, REGISTRY_REQUESTS } from '../../../shared/envelope/codec.ts';
 import type { OutgoingEvent } from '../../../shared/envelope/outgoing-event.ts';
 import { partitionOf } from '../../../shared/envelope/partitioner.ts';
 import { keyColumns, writeRowKey } from '../../../shared/envelope/row-key.ts';
-import { SluiceError } from '../../../shared/errors.ts';
+import { isSluiceError, SluiceError } from '../../../shared/errors.ts';
 import { BytePool } from '../../../shared/kafka/byte-pool.ts';
 import { GrowingBytes } from '../../../shared/kafka/growing-bytes.ts';
 import { quoteTable } from '../../../shared/postgres/identifiers.ts';
@@ -25,6 +26,8 @@ export interface TableLanesOptions {
   readonly codec: EventCodec;
   /** A larger event stops the task. */
   readonly maxMessageBytes: number;
+  /** Called when the registry was away for as long as it may be, once until it is back. */
+  readonly onAway: (error: SluiceError) => void;
 }
 
 interface Way {
@@ -38,23 +41,23 @@ interface Way {
 export class TableLanes {
   readonly #codec: EventCodec;
   readonly #maxMessageBytes: number;
+  readonly #onAway: (error: SluiceError) => void;
+  #away = false;
   readonly #pool = new BytePool(POOL_BYTES);
   readonly #ways = new Map<StreamedTable, Way>();
   /** By topic: a table's shapes share them, so that its records stay in order. */
   readonly #lanes = new Map<string, readonly Lane[]>();
 
-  constructor({ codec, maxMessageBytes }: TableLanesOptions) {
+  constructor({ codec, maxMessageBytes, onAway }: TableLanesOptions) {
     this.#codec = codec;
     this.#maxMessageBytes = maxMessageBytes;
+    this.#onAway = onAway;
   }
 
-  /**
-   * Registers the schemas of all tables, until `signal` aborts.
-   * @throws SluiceError REGISTRY_UNREACHABLE, REGISTRY_REFUSED
-   */
+  /** Registers the schemas of all tables, until `signal` aborts. @throws SluiceError REGISTRY_REFUSED */
   async registerAll(tables: Iterable<StreamedTable>, signal: AbortSignal): Promise<void> {
     await severalAtOnce(tables, REGISTRY_REQUESTS, async (table) => {
-      if (!signal.aborted && !this.has(table)) await this.register(table);
+      if (!this.has(table)) await this.register(table, signal);
     });
   }
 
@@ -62,11 +65,28 @@ export class TableLanes {
     return this.#ways.has(table);
   }
 
-  /** @throws SluiceError REGISTRY_UNREACHABLE, REGISTRY_REFUSED */
-  async register(table: StreamedTable): Promise<void> {
-    const encoder = await this.#codec.encoder(table.shape, table.topic);
+  /**
+   * Waits for a registry that is away: rows may be being read beside, which a new attempt would read again.
+   * @throws SluiceError REGISTRY_REFUSED; what `signal` aborts with
+   */
+  async register(table: StreamedTable, signal: AbortSignal): Promise<void> {
+    const encoder = await abortable(this.#encoder(table, signal), signal);
     const lanes = this.#lanes.get(table.topic) ?? this.#makeLanes(table);
     this.#ways.set(table, { encoder, key: keyColumns(table.shape), lanes });
+  }
+
+  async #encoder(table: StreamedTable, signal: AbortSignal): Promise<EventEncoder> {
+    for (;;) {
+      try {
+        const encoder = await this.#codec.encoder(table.shape, table.topic);
+        this.#away = false;
+        return encoder;
+      } catch (error) {
+        if (!isSluiceError(error, 'REGISTRY_UNREACHABLE') || signal.aborted) throw error;
+        if (!this.#away) this.#onAway(error);
+        this.#away = true;
+      }
+    }
   }
 
   /**

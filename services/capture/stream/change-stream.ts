@@ -34,6 +34,7 @@ export interface ChangeStreamOptions {
   readonly truncatesLogged: boolean;
   readonly statusMilliseconds: number;
   readonly heartbeatMilliseconds: number;
+  readonly signal: AbortSignal;
 }
 
 const BATCH_BYTES = 2 * 1024 * 1024;
@@ -100,7 +101,8 @@ export class ChangeStream implements WalReceiver {
    * Streams until `signal` aborts; then, and when the stream fails, publishes the complete transactions it has.
    * @throws SluiceError whatever ended the stream
    */
-  async run(signal: AbortSignal): Promise<void> {
+  async run(): Promise<void> {
+    const { signal } = this.#options;
     const stopped = () => this.#wake.notify();
     signal.addEventListener('abort', stopped);
     this.#options.connection.stream(this.#options.start, this).catch((error: unknown) => this.#fail(error));
@@ -163,15 +165,18 @@ export class ChangeStream implements WalReceiver {
 
   /** Of a table whose schema is not registered yet, or of a shape that it had before. */
   #registerThenResume(table: StreamedTable): void {
-    const { connection, lanes } = this.#options;
+    const { connection, lanes, signal } = this.#options;
     this.#registering = true;
     connection.pause();
-    lanes.register(table).then(
+    lanes.register(table, signal).then(
       () => {
         this.#registering = false;
-        if (!this.#paused) connection.resume();
+        this.#heardAt = performance.now();
+        if (!this.#paused && !signal.aborted) connection.resume();
       },
-      (error: unknown) => this.#fail(error),
+      (error: unknown) => {
+        if (!signal.aborted) this.#fail(error);
+      },
     );
   }
 
@@ -254,7 +259,7 @@ export class ChangeStream implements WalReceiver {
   }
 
   #checkAlive(): void {
-    if (this.#paused || performance.now() - this.#heardAt < SILENCE_MILLISECONDS) return;
+    if (this.#paused || this.#registering || performance.now() - this.#heardAt < SILENCE_MILLISECONDS) return;
     this.#fail(new SluiceError('SOURCE_STREAM_ENDED', 'the source is silent, although it was asked to answer'));
   }
 
