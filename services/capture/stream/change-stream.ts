@@ -42,7 +42,7 @@ const BATCH_BYTES = 2 * 1024 * 1024;
 const LANE_BYTES = 8 * 1024;
 /** Bytes of records that are not counted yet, at which the socket is left unread. */
 const IN_FLIGHT_BYTES = 12 * 1024 * 1024;
-/** How long such a batch may fill. */
+/** How long a batch over very many tables may fill. */
 const MANY_MILLISECONDS = 200;
 const LOOK_MILLISECONDS = 1_000;
 /** After a fence, its reader may wait for a WAL position slightly past the fence's commit. */
@@ -163,7 +163,7 @@ export class ChangeStream implements WalReceiver {
     return log.takes(message) ? null : this.#assembler.take(message, lsn);
   }
 
-  /** Of a table whose schema is not registered yet, or of a shape that it had before. */
+  /** The first event of a table, or of a shape that it had before: it waits until its schema is registered. */
   #registerThenResume(table: StreamedTable): void {
     const { connection, lanes, signal } = this.#options;
     this.#registering = true;
@@ -207,7 +207,8 @@ export class ChangeStream implements WalReceiver {
 
   #lookMilliseconds(): number {
     const look = this.#inFenceWindow() ? FENCE_LOOK_MILLISECONDS : LOOK_MILLISECONDS;
-    return this.#builder.ofMany && this.#publisher.inFlight === 0 ? Math.min(look, this.#fillMilliseconds()) : look;
+    const isFilling = this.#builder.ofMany && this.#publisher.inFlight === 0;
+    return isFilling ? Math.min(look, this.#fillMilliseconds()) : look;
   }
 
   async #publishNext(): Promise<void> {
